@@ -1,0 +1,46 @@
+"""Images indexed by known factors: renderers and loaders.
+
+    data = load("dsprites")
+    data.images([0, 737_279])     # float32 torch [2, 1, 64, 64] in [0, 1]
+    data.factors([0, 737_279])    # int64 torch [2, 5]
+
+To add a data set: one file that makes an `Entry`, one line in `DATA_SETS`, one test.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from .contract import DataSet as DataSet
+from .contract import Entry as Entry
+from .contract import Progress as Progress
+from .digits import DIGITS
+from .dsprites import DSPRITES
+from .dsprites import render_dsprites as render_dsprites
+
+DATA_SETS: Mapping[str, Entry] = {
+    "dsprites": DSPRITES,
+    "digits": DIGITS,
+}
+"""Every data set by name. Reading it opens nothing."""
+
+
+class UnknownDataSetError(ValueError):
+    """A name that is not in `DATA_SETS`."""
+
+
+def load(name: str, *, progress: Progress | None = None) -> DataSet:
+    """Open the data set called `name`, building its cache first where there is none.
+
+    Args:
+        name: a key of `DATA_SETS`.
+        progress: told (images done, images in all) while a cache is built.
+
+    Raises:
+        UnknownDataSetError: no such name; names the nearest and all known ones.
+        OSError: the cache folder cannot be written.
+    """
+    if name not in DATA_SETS:
+        near = get_close_matches(name, DATA_SETS, n=1)
+        hint = f", did you mean {near[0]!r}?" if near else ","
+        raise UnknownDataSetError(f"unknown data set {name!r}{hint} known: {', '.join(sorted(DATA_SETS))}")
+    return DATA_SETS[name].open(progress=progress)
