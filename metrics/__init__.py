@@ -1,0 +1,26 @@
+"""Measures of disentanglement: pure functions of arrays."""
+
+from .kl_decomposition import (
+    KLDecomposition,
+    gaussian_kl,
+    kl_decomposition,
+    log_gaussian,
+    minibatch_log_densities,
+)
+from .mig import mig
+from .mutual_information import equal_width_bins, factor_entropy, mutual_information_matrix
+from .posterior_collapse import active_units, mean_variance
+
+__all__ = [
+    "KLDecomposition",
+    "active_units",
+    "equal_width_bins",
+    "factor_entropy",
+    "gaussian_kl",
+    "kl_decomposition",
+    "log_gaussian",
+    "mean_variance",
+    "mig",
+    "minibatch_log_densities",
+    "mutual_information_matrix",
+]
