@@ -51,11 +51,9 @@ def cached_table(
     footer = hashlib.sha256(contents.encode()).digest()
     path = cache_folder() / f"{label}-{footer.hex()[:12]}.bin"
     if not _is_whole(path, shape, footer):
-        try:
+        with _naming_folder(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
             _remove_abandoned(path)
-        except OSError as error:
-            raise _unwritable(path.parent, error) from error
         with _one_builder(path):
             if not _is_whole(path, shape, footer):  # another builder may have finished while we waited
                 _build(path, shape, footer, chunks(), progress)
@@ -107,39 +105,31 @@ def _build(
 
 @contextlib.contextmanager
 def _naming_folder(folder: Path) -> Iterator[None]:
+    """Turn a failure to write into one line that says where, why, and what to do."""
     try:
         yield
     except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def _unwritable(folder: Path, error: OSError) -> OSError:
-    cause = error.strerror or str(error)
-    advice = f"make room there, or set {CACHE_VARIABLE} to another folder"
-    return OSError(error.errno or errno.EIO, f"cannot write to the cache folder {folder} ({cause}): {advice}")
+        cause = error.strerror or str(error)
+        advice = f"make room there, or set {CACHE_VARIABLE} to another folder"
+        message = f"cannot write to the cache folder {folder} ({cause}): {advice}"
+        raise OSError(error.errno or errno.EIO, message) from error
 
 
 @contextlib.contextmanager
 def _one_builder(path: Path) -> Iterator[None]:
     """Wait, within patience, until nobody else builds `path`. Saves work; nothing goes wrong without it."""
-    try:
-        import fcntl
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(ImportError, OSError):  # a system, or a file system, without such locks
+            import fcntl
 
-        lock = path.with_suffix(".lock").open("ab")
-    except (ImportError, OSError):
-        yield
-        return
-    with lock:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(0.05)
-            except OSError:  # a file system without locks
-                break
-            else:
-                break
+            lock = held.enter_context(path.with_suffix(".lock").open("ab"))
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while time.monotonic() < deadline:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    time.sleep(0.05)
         yield
 
 

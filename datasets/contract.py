@@ -1,5 +1,6 @@
 """What every data set promises: images indexed by known factors."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self, TypeAlias
@@ -92,3 +93,8 @@ class Entry:
     length: int
     image_shape: tuple[int, int, int]
     open: Open
+
+    @property
+    def is_full_grid(self) -> bool:
+        """Whether every combination of factors has exactly one image."""
+        return math.prod(self.factor_sizes) == self.length

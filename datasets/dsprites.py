@@ -3,20 +3,21 @@
 The images are rendered here from the data set's geometry, measured from its published animation; the
 rendering is exact on every real image at hand (320 frames). The order is that of the official file: shape,
 scale, orientation, posX, posY, the last varying fastest. Its first factor, colour, is constant and left out,
-as in disentanglement_lib.
+as in disentanglement_lib. Where the official file is in the data folder, its images are used instead.
 """
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from .cache import cached_table
-from .contract import Entry, Integers, Progress
+from .contract import Entry, Integers, Progress, Source
+from .dsprites_file import OFFICIAL_FILE, packed_images
 from .factored_images import FactoredImages, as_int64
 from .factors import FactorGrid
+from .folders import data_folder
 from .pixels import PackedBits
 from .polygon import SIZE, fill, snap
 
@@ -37,42 +38,51 @@ IMAGE_BYTES = SIZE * SIZE // 8
 RENDER_VERSION = 1
 """Raise it when a pixel of any rendered image changes: caches of the old pixels are then not used."""
 
-OFFICIAL_FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
-
 
 def render_dsprites(factors: Integers) -> NDArray[np.uint8]:
     """Render the images of factor classes [B, 5] (or [B, 6], colour in front): uint8 0 or 1, [B, 64, 64].
 
     Raises ValueError for rows of another width and IndexError for a class that does not exist.
     """
-    wanted = GRID.index(as_int64(factors, "factors").cpu())
-    outline, place = np.divmod(wanted.numpy(), 32 * 32)
-    packed = np.empty((len(outline), IMAGE_BYTES), dtype=np.uint8)
-    for one in np.unique(outline):
-        members = np.flatnonzero(outline == one)
-        x, y = np.divmod(place[members], 32)
-        shape, scale, orientation, _, _ = GRID.rows(torch.tensor([one * 32 * 32]))[0].tolist()
-        packed[members] = _at_all_positions(GRID, shape, scale, orientation)[x, y]
+    rows = GRID.rows(GRID.index(as_int64(factors, "factors").cpu())).numpy()  # checked, without colour
+    outlines, drawn_by = np.unique(rows[:, :3], axis=0, return_inverse=True)
+    packed = np.empty((len(rows), IMAGE_BYTES), dtype=np.uint8)
+    for number, (shape, scale, orientation) in enumerate(outlines):
+        members = np.flatnonzero(drawn_by.ravel() == number)
+        everywhere = _at_all_positions(GRID, shape, scale, orientation)
+        packed[members] = everywhere[rows[members, 3], rows[members, 4]]
     return np.unpackbits(packed, axis=1).reshape(-1, SIZE, SIZE)
 
 
 def open_dsprites(*, progress: Progress | None = None, grid: FactorGrid = GRID) -> FactoredImages:
-    """Open dSprites, from the official file if it is in the data folder, else rendered."""
-    packed = cached_table(
-        "dsprites-rendered",
-        f"dsprites rendered, version {RENDER_VERSION}, {_describe(grid)}",
-        (len(grid), IMAGE_BYTES),
-        lambda: _all_images(grid),
-        progress,
-    )
-    return FactoredImages("dsprites", "rendered", grid, PackedBits(packed, IMAGE_SHAPE))
+    """Open dSprites: from the official file if it is in the data folder, else rendered.
+
+    Either is done once and kept, bit-packed, in the cache folder (377 MB). A smaller `grid` of the same
+    factors is for trials; an official file must then hold just that grid.
+
+    Raises:
+        DamagedFileError: the official file is there, but cut, garbled or another one.
+        OSError: the cache folder cannot be written.
+    """
+    official = data_folder() / OFFICIAL_FILE
+    source: Source
+    if official.is_file():
+        facts = official.stat()
+        source, origin = "official", f"{facts.st_size} bytes of {facts.st_mtime_ns}"
+        chunks = partial(packed_images, official, grid)
+    else:
+        source, origin = "rendered", f"version {RENDER_VERSION}"
+        chunks = partial(_render_all, grid)
+    contents = f"dsprites, {source}, {origin}, {_describe(grid)}"
+    packed = cached_table(f"dsprites-{source}", contents, (len(grid), IMAGE_BYTES), chunks, progress)
+    return FactoredImages("dsprites", source, grid, PackedBits(packed, IMAGE_SHAPE))
 
 
 def _describe(grid: FactorGrid) -> str:
     return ", ".join(f"{name} {values.tolist()}" for name, values in grid.values.items())
 
 
-def _all_images(grid: FactorGrid) -> Iterator[memoryview]:
+def _render_all(grid: FactorGrid) -> Iterator[memoryview]:
     """Packed images of the whole grid in order, all positions of one outline at a time."""
     shapes, scales, orientations, _, _ = grid.sizes
     for shape, scale, orientation in np.ndindex(shapes, scales, orientations):

@@ -1,0 +1,66 @@
+"""The official dSprites file: 3 GB of images inside 26 MB of zip, read a piece at a time."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import DTypeLike, NDArray
+
+from .factors import FactorGrid
+from .polygon import SIZE
+
+OFFICIAL_FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
+
+ROWS_AT_ONCE = 4096
+"""Images in memory at once: 16 MB of them."""
+
+
+class DamagedFileError(ValueError):
+    """A file that should be an official one, and is not or no longer."""
+
+
+def packed_images(path: Path, grid: FactorGrid) -> Iterator[memoryview]:
+    """Bit-packed images of the file at `path`, in order, some rows at a time.
+
+    Raises DamagedFileError for a file that is cut, garbled, or not images of `grid` in its order.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            columns = len(grid.constants) + len(grid.names)
+            classes = _rows(archive, "latents_classes", (len(grid), columns), np.int64)
+            images = _rows(archive, "imgs", (len(grid), SIZE, SIZE), np.uint8)
+            done = 0
+            for some_classes, some_images in zip(classes, images, strict=True):
+                # `index` takes rows as the file has them, and refuses classes that the grid has not.
+                expected = torch.arange(done, done + len(some_images))
+                if not torch.equal(grid.index(torch.from_numpy(some_classes.copy())), expected):
+                    raise ValueError(f"images from {done} on are not in the expected order")
+                if some_images.max() > 1:
+                    raise ValueError(f"images from {done} on have pixels that are neither 0 nor 1")
+                yield np.packbits(some_images.reshape(len(some_images), -1), axis=1).data
+                done += len(some_images)
+    except (zipfile.BadZipFile, zlib.error, EOFError, LookupError, ValueError) as error:
+        advice = "fetch it again, or remove it to have the images rendered"
+        raise DamagedFileError(
+            f"{path} is damaged or no official dSprites file ({error}): {advice}"
+        ) from error
+
+
+def _rows(
+    archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], dtype: DTypeLike
+) -> Iterator[NDArray[np.integer]]:
+    """The array `name` of an npz archive, `ROWS_AT_ONCE` rows at a time; its shape and type must be these."""
+    with archive.open(f"{name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        v1, v2 = np.lib.format.read_array_header_1_0, np.lib.format.read_array_header_2_0
+        found, by_columns, kind = (v1 if version == (1, 0) else v2)(file)
+        if (found, by_columns, kind) != (shape, False, np.dtype(dtype)):
+            raise ValueError(f"{name} should be {np.dtype(dtype)} {list(shape)}, is {kind} {list(found)}")
+        row_bytes = kind.itemsize * int(np.prod(shape[1:]))
+        for start in range(0, shape[0], ROWS_AT_ONCE):
+            rows = min(ROWS_AT_ONCE, shape[0] - start)
+            # A short read makes frombuffer or reshape fail; the last one also checks the member's checksum.
+            yield np.frombuffer(file.read(rows * row_bytes), dtype=kind).reshape(rows, *shape[1:])
