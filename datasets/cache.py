@@ -7,14 +7,17 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from .contract import Progress
 from .folders import CACHE_VARIABLE, cache_folder
+
+Chunks: TypeAlias = Generator[bytes | memoryview, None, None]
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +32,7 @@ def cached_table(
     label: str,
     contents: str,
     shape: tuple[int, int],
-    chunks: Callable[[], Iterable[bytes | memoryview]],
+    chunks: Callable[[], Chunks],
     progress: Progress | None = None,
 ) -> Tensor:
     """Map the uint8 table [N, width] that `chunks` makes, building it first if it is not in the cache folder.
@@ -74,7 +77,7 @@ def _build(
     path: Path,
     shape: tuple[int, int],
     footer: bytes,
-    chunks: Iterable[bytes | memoryview],
+    chunks: Chunks,
     progress: Progress | None,
 ) -> None:
     rows, width = shape
@@ -84,7 +87,7 @@ def _build(
     try:
         with _naming_folder(path.parent):
             file = part.open("xb")
-        with file:
+        with file, contextlib.closing(chunks):
             for chunk in chunks:  # what goes wrong here is the maker's to tell
                 with _naming_folder(path.parent):
                     written += file.write(chunk)

@@ -6,7 +6,7 @@ scale, orientation, posX, posY, the last varying fastest. Its first factor, colo
 as in disentanglement_lib. Where the official file is in the data folder, its images are used instead.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import cache, partial
 
 import numpy as np
@@ -82,7 +82,7 @@ def _describe(grid: FactorGrid) -> str:
     return ", ".join(f"{name} {values.tolist()}" for name, values in grid.values.items())
 
 
-def _render_all(grid: FactorGrid) -> Iterator[memoryview]:
+def _render_all(grid: FactorGrid) -> Generator[memoryview, None, None]:
     """Packed images of the whole grid in order, all positions of one outline at a time."""
     shapes, scales, orientations, _, _ = grid.sizes
     for shape, scale, orientation in np.ndindex(shapes, scales, orientations):

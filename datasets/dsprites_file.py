@@ -1,9 +1,11 @@
 """The official dSprites file: 3 GB of images inside 26 MB of zip, read a piece at a time."""
 
+import math
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
@@ -22,26 +24,30 @@ class DamagedFileError(ValueError):
     """A file that should be an official one, and is not or no longer."""
 
 
-def packed_images(path: Path, grid: FactorGrid) -> Iterator[memoryview]:
+def packed_images(path: Path, grid: FactorGrid) -> Generator[memoryview, None, None]:
     """Bit-packed images of the file at `path`, in order, some rows at a time.
 
     Raises DamagedFileError for a file that is cut, garbled, or not images of `grid` in its order.
     """
+    width = len(grid.constants) + len(grid.names)
     try:
-        with zipfile.ZipFile(path) as archive:
-            columns = len(grid.constants) + len(grid.names)
-            classes = _rows(archive, "latents_classes", (len(grid), columns), np.int64)
-            images = _rows(archive, "imgs", (len(grid), SIZE, SIZE), np.uint8)
+        with (
+            zipfile.ZipFile(path) as archive,
+            archive.open("latents_classes.npy") as classes_file,
+            archive.open("imgs.npy") as images_file,
+        ):
+            all_classes = _rows(classes_file, "latents_classes", (len(grid), width), np.int64)
+            all_images = _rows(images_file, "imgs", (len(grid), SIZE, SIZE), np.uint8)
             done = 0
-            for some_classes, some_images in zip(classes, images, strict=True):
+            for classes, images in zip(all_classes, all_images, strict=True):
                 # `index` takes rows as the file has them, and refuses classes that the grid has not.
-                expected = torch.arange(done, done + len(some_images))
-                if not torch.equal(grid.index(torch.from_numpy(some_classes.copy())), expected):
+                places = grid.index(torch.from_numpy(classes.copy()))
+                if not torch.equal(places, torch.arange(done, done + len(images))):
                     raise ValueError(f"images from {done} on are not in the expected order")
-                if some_images.max() > 1:
+                if images.max() > 1:
                     raise ValueError(f"images from {done} on have pixels that are neither 0 nor 1")
-                yield np.packbits(some_images.reshape(len(some_images), -1), axis=1).data
-                done += len(some_images)
+                yield np.packbits(images.reshape(len(images), -1), axis=1).data
+                done += len(images)
     except (zipfile.BadZipFile, zlib.error, EOFError, LookupError, ValueError) as error:
         advice = "fetch it again, or remove it to have the images rendered"
         raise DamagedFileError(
@@ -50,17 +56,16 @@ def packed_images(path: Path, grid: FactorGrid) -> Iterator[memoryview]:
 
 
 def _rows(
-    archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], dtype: DTypeLike
+    file: IO[bytes], name: str, shape: tuple[int, ...], dtype: DTypeLike
 ) -> Iterator[NDArray[np.integer]]:
-    """The array `name` of an npz archive, `ROWS_AT_ONCE` rows at a time; its shape and type must be these."""
-    with archive.open(f"{name}.npy") as file:
-        version = np.lib.format.read_magic(file)
-        v1, v2 = np.lib.format.read_array_header_1_0, np.lib.format.read_array_header_2_0
-        found, by_columns, kind = (v1 if version == (1, 0) else v2)(file)
-        if (found, by_columns, kind) != (shape, False, np.dtype(dtype)):
-            raise ValueError(f"{name} should be {np.dtype(dtype)} {list(shape)}, is {kind} {list(found)}")
-        row_bytes = kind.itemsize * int(np.prod(shape[1:]))
-        for start in range(0, shape[0], ROWS_AT_ONCE):
-            rows = min(ROWS_AT_ONCE, shape[0] - start)
-            # A short read makes frombuffer or reshape fail; the last one also checks the member's checksum.
-            yield np.frombuffer(file.read(rows * row_bytes), dtype=kind).reshape(rows, *shape[1:])
+    """The array in an npy `file`, `ROWS_AT_ONCE` rows at a time; its shape and type must be these."""
+    version = np.lib.format.read_magic(file)
+    v1, v2 = np.lib.format.read_array_header_1_0, np.lib.format.read_array_header_2_0
+    found, by_columns, kind = (v1 if version == (1, 0) else v2)(file)
+    if (found, by_columns, kind) != (shape, False, np.dtype(dtype)):
+        raise ValueError(f"{name} should be {np.dtype(dtype)} {list(shape)}, is {kind} {list(found)}")
+    row_bytes = kind.itemsize * math.prod(shape[1:])
+    for start in range(0, shape[0], ROWS_AT_ONCE):
+        rows = min(ROWS_AT_ONCE, shape[0] - start)
+        # A short read makes frombuffer or reshape fail; the last one also checks the member's checksum.
+        yield np.frombuffer(file.read(rows * row_bytes), dtype=kind).reshape(rows, *shape[1:])
