@@ -102,7 +102,7 @@ def _minibatch_log_densities(
     joint = densities.sum(dim=0)
     if estimator == "mws":
         constant = math.log(rows) + math.log(dataset_size)
-        return joint.logsumexp(dim=-1) - constant, densities.logsumexp(dim=-1) - constant
+        return _log_sum_exp(joint) - constant, _log_sum_exp(densities) - constant
     if estimator == "mss":
         if rows < 2 or dataset_size < 2:
             raise ValueError(
@@ -110,15 +110,23 @@ def _minibatch_log_densities(
             )
         itself = -math.log(dataset_size)
         other = math.log(dataset_size - 1) - math.log(dataset_size) - math.log(rows - 1)
-        diagonal = torch.eye(rows, dtype=torch.bool, device=z.device)
-        log_weights = torch.where(diagonal, itself, other).to(z.dtype)
-        return (joint + log_weights).logsumexp(dim=-1), (densities + log_weights).logsumexp(dim=-1)
+        log_weights = other + (itself - other) * torch.eye(rows, dtype=z.dtype, device=z.device)
+        return _log_sum_exp(joint + log_weights), _log_sum_exp(densities + log_weights)
     raise ValueError(f'estimator: expected "mws" or "mss", got {estimator!r}')
 
 
 def _pairwise_log_densities(z: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
     """log q(z_sj | x_n) of every code [S, D] under every posterior [N, D]: [D, S, N]."""
     return log_gaussian(z.T[:, :, None], mean.T[:, None, :], logvar.T[:, None, :])
+
+
+def _log_sum_exp(values: Tensor) -> Tensor:
+    """Over the last axis; a term more than 80 nats under the largest counts as exp(-80) of it.
+
+    `torch.logsumexp` is ten times slower where exponentials underflow, as those of far posteriors do.
+    """
+    peak = values.amax(dim=-1, keepdim=True).detach()
+    return (values - peak).clamp(min=-80.0).exp().sum(dim=-1).log() + peak.squeeze(-1)
 
 
 @dataclass(frozen=True)
@@ -256,19 +264,28 @@ def kl_decomposition(
 def _mixture_log_densities(z: Tensor, mean: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:
     """log q(z) [S] and log q(z_j) [D, S] under the equal mixture of all N posteriors, in bounded memory.
 
-    Blocks of codes times posteriors are sized to stay in a processor's cache.
+    Blocks of codes times posteriors stay in a processor's cache and are written in place, without a graph.
     """
-    dimensions, rows = mean.shape[1], mean.shape[0]
+    rows, dimensions = mean.shape
     cells = (2**24 if z.is_cuda else 2**18) // dimensions
     width = min(rows, 4096)
-    height = max(1, cells // width)
+    scale, constant = torch.exp(-0.5 * logvar.T) * math.sqrt(0.5), -0.5 * (logvar.T + LOG_2PI)
+    blocks = [part.split(width, dim=1) for part in (mean.T.contiguous(), scale, constant)]
     joints, marginals = [], []
-    for some in z.split(height):
+    for some in z.T.split(max(1, cells // width), dim=1):
         joint, marginal = [], []
-        for means, logvars in zip(mean.split(width), logvar.split(width), strict=True):
-            densities = _pairwise_log_densities(some, means, logvars)
-            joint.append(densities.sum(dim=0).logsumexp(dim=-1))
-            marginal.append(densities.logsumexp(dim=-1))
+        for means, scales, constants in zip(*blocks, strict=True):
+            densities = some[:, :, None] - means[:, None, :]
+            densities.mul_(scales[:, None, :]).square_()
+            torch.sub(constants[:, None, :], densities, out=densities)
+            joint.append(_log_sum_exp_(densities.sum(dim=0)))
+            marginal.append(_log_sum_exp_(densities))
         joints.append(torch.stack(joint).logsumexp(dim=0))
         marginals.append(torch.stack(marginal).logsumexp(dim=0))
     return torch.cat(joints) - math.log(rows), torch.cat(marginals, dim=1) - math.log(rows)
+
+
+def _log_sum_exp_(values: Tensor) -> Tensor:
+    """As `_log_sum_exp`, overwriting its argument."""
+    peak = values.amax(dim=-1, keepdim=True)
+    return values.sub_(peak).clamp_(min=-80.0).exp_().sum(dim=-1).log_().add_(peak.squeeze(-1))
