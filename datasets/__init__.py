@@ -7,7 +7,6 @@
 To add a data set: one file that makes an `Entry`, one line in `DATA_SETS`, one test.
 """
 
-from collections.abc import Mapping
 from difflib import get_close_matches
 
 from .contract import DataSet as DataSet
@@ -17,7 +16,7 @@ from .digits import DIGITS
 from .dsprites import DSPRITES
 from .dsprites import render_dsprites as render_dsprites
 
-DATA_SETS: Mapping[str, Entry] = {
+DATA_SETS: dict[str, Entry] = {
     "dsprites": DSPRITES,
     "digits": DIGITS,
 }
@@ -37,7 +36,8 @@ def load(name: str, *, progress: Progress | None = None) -> DataSet:
 
     Raises:
         UnknownDataSetError: no such name; names the nearest and all known ones.
-        OSError: the cache folder cannot be written.
+        OSError: the cache folder cannot be written; names it and the variable that moves it.
+        ValueError: an official file in the data folder is damaged; names it.
     """
     if name not in DATA_SETS:
         near = get_close_matches(name, DATA_SETS, n=1)

@@ -80,7 +80,7 @@ def test_a_spoilt_table_is_built_again(folder: Path, spoil: object) -> None:
     builder = Builder()
     cached_table("numbers", "version 1", SHAPE, builder)
     path = only_table(folder)
-    path.write_bytes(spoil(path.read_bytes()))  # type: ignore[operator]
+    path.write_bytes(spoil(path.read_bytes()))
     assert bytes(cached_table("numbers", "version 1", SHAPE, builder).flatten().tolist()) == BYTES
     assert builder.calls == 2
 
@@ -130,7 +130,7 @@ print(hashlib.sha256(open_dsprites(grid=grid).images(range(54)).numpy()).hexdige
 """
     command = [sys.executable, "-c", program]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    processes = [subprocess.Popen(command, cwd=tmp_path, text=True, **pipes) for _ in range(2)]  # type: ignore[call-overload]
+    processes = [subprocess.Popen(command, cwd=tmp_path, text=True, **pipes) for _ in range(2)]
     answers = [process.communicate(timeout=120) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], answers
     assert answers[0] == answers[1]

@@ -98,8 +98,8 @@ def test_a_batch_belongs_to_the_caller(data: DataSet) -> None:
 )
 def test_indices_may_be_any_integers(data: DataSet, indices: object) -> None:
     expected = torch.stack([data.images([i])[0] for i in (3, 1, 4)])
-    assert torch.equal(data.images(indices), expected)  # type: ignore[arg-type]
-    assert torch.equal(data.factors(indices), data.factors([3, 1, 4]))  # type: ignore[arg-type]
+    assert torch.equal(data.images(indices), expected)
+    assert torch.equal(data.factors(indices), data.factors([3, 1, 4]))
 
 
 def test_a_range_is_indices_too(data: DataSet) -> None:
@@ -126,13 +126,13 @@ def test_an_index_out_of_range_is_told_the_range(data: DataSet, method: str, bey
 @pytest.mark.parametrize("wrong", [[0.5], ["one"], torch.tensor([1.0]), torch.tensor([True]), slice(3), None])
 def test_what_is_no_integer_is_refused(data: DataSet, wrong: object) -> None:
     with pytest.raises(TypeError, match="indices must be integers"):
-        data.images(wrong)  # type: ignore[arg-type]
+        data.images(wrong)
 
 
 @pytest.mark.parametrize("wrong", [3, [[1, 2], [3, 4]]])
 def test_what_is_no_list_is_refused(data: DataSet, wrong: object) -> None:
     with pytest.raises(ValueError, match="indices must be one list"):
-        data.images(wrong)  # type: ignore[arg-type]
+        data.images(wrong)
 
 
 def test_index_is_the_inverse_of_factors(data: DataSet) -> None:
@@ -165,6 +165,17 @@ def test_to_a_device_changes_nothing_else(data: DataSet) -> None:
         assert torch.equal(moved.images(there).cpu(), data.images(indices))
         assert torch.equal(moved.factors(there).cpu(), data.factors(indices))
     assert (moved.name, moved.source, len(moved)) == (data.name, data.source, len(data))
+
+
+def test_a_batch_on_a_device_reads_nothing_back(data: DataSet) -> None:
+    """Tensors on the meta device have no contents: whatever looked at one, as a bounds check would, fails."""
+    there = data.to("meta")
+    indices = torch.zeros(5, dtype=torch.int64, device="meta")
+    assert there.images(indices).shape == (5, *data.image_shape)
+    factors = there.factors(indices)
+    assert factors.shape == (5, len(data.factor_names))
+    if data.is_full_grid:
+        assert there.index(factors).shape == (5,)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -15,92 +15,20 @@ from disbench.datasets.factors import FactorGrid
 
 # Read off lossless frames of the animation that the authors published with the data set (dsprites.gif in
 # github.com/google-deepmind/dsprites-dataset), not off our renderer: (shape, scale, orientation, posX, posY),
-# white pixels, their box (left, top, right, bottom), SHA-256 of the frame by numpy.packbits, frame number.
+# white pixels, their box (left, top, right, bottom), start of the SHA-256 of its numpy.packbits, frame number.
 REAL_FRAMES = [
-    (
-        (0, 1, 0, 0, 0),
-        144,
-        (10, 10, 21, 21),
-        "a2d81d075f957ec07462258cf2186b41bf0830113e6db91605d0b204a446b666",
-        257,
-    ),
-    (
-        (0, 0, 0, 0, 0),
-        100,
-        (11, 11, 20, 20),
-        "72ce20b4425ee4043b95ff25ecf772f93703b74e0702d302ae71ba687fafb585",
-        267,
-    ),
-    (
-        (0, 5, 32, 0, 0),
-        368,
-        (3, 3, 28, 28),
-        "e4f86ccd0296a25c9204b304c2cba05236c0231eb484b113794704e1db410266",
-        306,
-    ),
-    (
-        (1, 5, 15, 0, 0),
-        294,
-        (5, 6, 26, 25),
-        "abf1028fbf492a46a4483ef7bbd9d3a496411681e5bd1c2da55558a8c1be6f06",
-        225,
-    ),
-    (
-        (1, 1, 0, 0, 0),
-        104,
-        (8, 12, 23, 19),
-        "98e8031d3446ae6c48e2c2c750a42688fbf28f8ba00e5c95a8d0dfea6e836a7f",
-        205,
-    ),
-    (
-        (1, 5, 33, 0, 0),
-        286,
-        (7, 5, 24, 26),
-        "b410d9bb5c6dd4d5bac8a8130eb9bb471da8980a11c311639c465f57fe5615e1",
-        243,
-    ),
-    (
-        (2, 1, 0, 0, 0),
-        84,
-        (10, 10, 21, 20),
-        "395b8754017f2f4faf03aef781a5c736a07f5df6d93e545acc55a80e86a426e1",
-        13,
-    ),
-    (
-        (2, 5, 21, 0, 0),
-        220,
-        (8, 8, 25, 25),
-        "c01d58cab75653a5eee7286ccd24ec7fb169aae40acfa2114e942d42391b4c93",
-        39,
-    ),
-    (
-        (2, 5, 19, 0, 0),
-        226,
-        (6, 7, 24, 25),
-        "e9a466e49ffca1a4ee46ba1111b42b18c15ea2fa46c0918a4da1cc85a084f278",
-        37,
-    ),
-    (
-        (2, 5, 0, 23, 0),
-        226,
-        (30, 7, 48, 24),
-        "29217546258b7669c706a6061a71ebb46ab75a02cff6dfb01f19a5c5c8616e9c",
-        162,
-    ),
-    (
-        (2, 5, 0, 0, 18),
-        228,
-        (6, 25, 25, 42),
-        "33a5b24d6a3499405f5051ddf088a918d8aaf1791e1f89f22a0ea4f0afa5f738",
-        76,
-    ),
-    (
-        (2, 5, 0, 31, 0),
-        222,
-        (38, 7, 57, 23),
-        "54b57143401724993c6aa4b9c2281e306a63974652c63a4c1b793cdbe165616b",
-        153,
-    ),
+    ((0, 1, 0, 0, 0), 144, (10, 10, 21, 21), "a2d81d075f957ec0", 257),
+    ((0, 0, 0, 0, 0), 100, (11, 11, 20, 20), "72ce20b4425ee404", 267),
+    ((0, 5, 32, 0, 0), 368, (3, 3, 28, 28), "e4f86ccd0296a25c", 306),
+    ((1, 5, 15, 0, 0), 294, (5, 6, 26, 25), "abf1028fbf492a46", 225),
+    ((1, 1, 0, 0, 0), 104, (8, 12, 23, 19), "98e8031d3446ae6c", 205),
+    ((1, 5, 33, 0, 0), 286, (7, 5, 24, 26), "b410d9bb5c6dd4d5", 243),
+    ((2, 1, 0, 0, 0), 84, (10, 10, 21, 20), "395b8754017f2f4f", 13),
+    ((2, 5, 21, 0, 0), 220, (8, 8, 25, 25), "c01d58cab75653a5", 39),
+    ((2, 5, 19, 0, 0), 226, (6, 7, 24, 25), "e9a466e49ffca1a4", 37),
+    ((2, 5, 0, 23, 0), 226, (30, 7, 48, 24), "29217546258b7669", 162),
+    ((2, 5, 0, 0, 18), 228, (6, 25, 25, 42), "33a5b24d6a349940", 76),
+    ((2, 5, 0, 31, 0), 222, (38, 7, 57, 23), "54b5714340172499", 153),
 ]
 
 frames = pytest.mark.parametrize("frame", REAL_FRAMES, ids=lambda frame: f"frame {frame[-1]}")
@@ -113,14 +41,14 @@ def test_real_frames_come_out_to_the_last_pixel(frame: tuple) -> None:
     rows, columns = np.nonzero(image)
     assert int(image.sum()) == area
     assert (columns.min(), rows.min(), columns.max(), rows.max()) == box
-    assert hashlib.sha256(np.packbits(image)).hexdigest() == sha256
+    assert hashlib.sha256(np.packbits(image)).hexdigest().startswith(sha256)
 
 
 @frames
 def test_real_frames_are_found_by_their_factors(dsprites: DataSet, frame: tuple) -> None:
     classes, _, _, sha256, _ = frame
     image = dsprites.images(dsprites.index([classes])).numpy().astype(np.uint8)
-    assert hashlib.sha256(np.packbits(image)).hexdigest() == sha256
+    assert hashlib.sha256(np.packbits(image)).hexdigest().startswith(sha256)
 
 
 def test_the_grid_is_the_official_one(dsprites: DataSet) -> None:
@@ -275,7 +203,7 @@ def test_garbled_bytes_inside_are_noticed(own_folders: tuple[Path, Path], small_
     for place in range(start + 1000, start + 1100):
         garbled[place] ^= 0x55
     path.write_bytes(garbled)
-    refused(small_grid, path, "damaged")
+    refused(small_grid, path, "is not the official dSprites file")
 
 
 def test_another_npz_file_is_refused(own_folders: tuple[Path, Path], small_grid: FactorGrid) -> None:
