@@ -15,7 +15,7 @@ from disbench.datasets.factors import FactorGrid
 
 # Read off lossless frames of the animation that the authors published with the data set (dsprites.gif in
 # github.com/google-deepmind/dsprites-dataset), not off our renderer: (shape, scale, orientation, posX, posY),
-# white pixels, their box (left, top, right, bottom), start of the SHA-256 of its numpy.packbits, frame number.
+# white pixels, their box (left, top, right, bottom), start of the SHA-256 of its packbits, frame number.
 REAL_FRAMES = [
     ((0, 1, 0, 0, 0), 144, (10, 10, 21, 21), "a2d81d075f957ec0", 257),
     ((0, 0, 0, 0, 0), 100, (11, 11, 20, 20), "72ce20b4425ee404", 267),
