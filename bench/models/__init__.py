@@ -1,0 +1,65 @@
+"""Models as plain modules, and the table of architectures that a study can name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .burgess_conv import burgess_conv
+from .chen_mlp import chen_mlp
+from .initialisation import INITIALISATIONS, initial_parameters
+from .small_patch import GRID, small_patch
+from .study_conv import study_conv
+from .vae import VAE, ForwardPass
+
+ImageShape = tuple[int, int, int]
+
+
+def sides_of_64(image_shape: ImageShape) -> str | None:
+    """What is wrong with an image shape for the conv nets, if anything."""
+    return None if image_shape[1:] == (64, 64) else "needs images of 64 x 64"
+
+
+def sides_in_patches(image_shape: ImageShape) -> str | None:
+    """What is wrong with an image shape for the patch net, if anything."""
+    _, height, width = image_shape
+    return (
+        None
+        if height == width and height % GRID == 0
+        else f"needs square images with a side that is a multiple of {GRID}"
+    )
+
+
+def any_sides(image_shape: ImageShape) -> str | None:
+    """Nothing is wrong with any image shape."""
+    return None
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A net that a study can name: how to build it, how its paper initialises it, which images it takes."""
+
+    build: Callable[[ImageShape, int, int], VAE]
+    """(image shape, latents, size of the condition) to a module."""
+    initialisation: str
+    """Key of `INITIALISATIONS`."""
+    objection: Callable[[ImageShape], str | None]
+    """Why it cannot take images of a shape, or None."""
+    summary: str
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "study_conv": Architecture(study_conv, "glorot", sides_of_64, "conv net of Locatello et al. 2019"),
+    "burgess_conv": Architecture(burgess_conv, "torch_default", sides_of_64, "conv net of Burgess et al. 2018"),
+    "chen_mlp": Architecture(chen_mlp, "torch_default", any_sides, "MLP of Chen et al. 2018"),
+    "small_patch": Architecture(small_patch, "glorot", sides_in_patches, "small net for CPUs, 5 MFLOP an image"),
+}
+
+__all__ = [
+    "ARCHITECTURES",
+    "INITIALISATIONS",
+    "VAE",
+    "Architecture",
+    "ForwardPass",
+    "initial_parameters",
+]

@@ -1,0 +1,56 @@
+"""Initial weights as a function of the run's seed, for K runs at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..randomness import uniform
+
+Bound = Callable[[str, tuple[int, int]], float]
+"""Half-width of the uniform distribution of a parameter, from its name and its weight's (fan in, fan out)."""
+
+
+def glorot(name: str, fans: tuple[int, int]) -> float:
+    """Weights in +-sqrt(6 / (fan in + fan out)), biases zero (Glorot and Bengio 2010); the study's choice."""
+    return math.sqrt(6 / sum(fans)) if name.endswith("weight") else 0.0
+
+
+def torch_default(name: str, fans: tuple[int, int]) -> float:
+    """Weights and biases in +-1 / sqrt(fan in), which is what PyTorch's layers do unasked."""
+    return 1 / math.sqrt(fans[0])
+
+
+INITIALISATIONS: dict[str, Bound] = {"glorot": glorot, "torch_default": torch_default}
+
+
+def fans(module: nn.Module) -> tuple[int, int]:
+    """Fan in and fan out of a linear or convolutional layer's weight."""
+    weight = module.weight
+    assert isinstance(weight, Tensor)
+    receptive = math.prod(weight.shape[2:])
+    first, second = weight.shape[0] * receptive, weight.shape[1] * receptive
+    # Transposed convolutions store [in, out, k, k], everything else [out, in, ...].
+    return (first, second) if isinstance(module, nn.ConvTranspose2d) else (second, first)
+
+
+def initial_parameters(
+    model: nn.Module, scheme: str, seeds: Sequence[int], device: torch.device
+) -> dict[str, Tensor]:
+    """Initial parameters of K models, each stacked as [K, *shape]; model k depends on seeds[k] alone.
+
+    `scheme` is a key of `INITIALISATIONS`. Parameter number n of the model uses step n of the role `init`.
+    """
+    bound = INITIALISATIONS[scheme]
+    parameters: dict[str, Tensor] = {}
+    for module_name, module in model.named_modules():
+        for name, parameter in module.named_parameters(prefix=module_name, recurse=False):
+            half_width = bound(name, fans(module))
+            ordinal = [len(parameters)]
+            unit = uniform(seeds, "init", ordinal, parameter.numel())[:, 0]
+            stacked = (2 * unit - 1).mul_(half_width).reshape(len(seeds), *parameter.shape)
+            parameters[name] = stacked.to(device)
+    return parameters

@@ -1,0 +1,52 @@
+"""The variational autoencoder as a module: an encoder, a decoder and the reparameterised sample between them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class ForwardPass(NamedTuple):
+    """What one pass through a model leaves for an objective to judge; B images, D latents."""
+
+    images: Tensor
+    """[B, C, H, W] in [0, 1]."""
+    logits: Tensor
+    """[B, C, H, W], logits of the Bernoulli likelihood of every pixel."""
+    mean: Tensor
+    """[B, D], mean of q(z | x)."""
+    logvar: Tensor
+    """[B, D], logarithm of the variance of q(z | x)."""
+    codes: Tensor
+    """[B, D], the sample z = mean + exp(logvar / 2) noise."""
+
+
+class VAE(nn.Module):
+    """One VAE with a diagonal Gaussian posterior (Kingma and Welling 2014), conditional if its parts are.
+
+    `encoder` maps images [B, C, H, W] and a condition [B, Y] to 2 D numbers an image, `decoder` maps codes [B, D] and
+    the condition to logits [B, C, H, W]. The condition is one-hot, [B, 0] for a model without one.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def encode(self, images: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of q(z | x, y), each [B, D]."""
+        mean, logvar = self.encoder(images, condition).chunk(2, dim=-1)
+        return mean, logvar
+
+    def decode(self, codes: Tensor, condition: Tensor) -> Tensor:
+        """Logits of p(x | z, y), [B, C, H, W]."""
+        logits: Tensor = self.decoder(codes, condition)
+        return logits
+
+    def forward(self, images: Tensor, condition: Tensor, noise: Tensor) -> ForwardPass:
+        """One reparameterised pass; `noise` is standard normal, [B, D]."""
+        mean, logvar = self.encode(images, condition)
+        codes = mean + torch.exp(0.5 * logvar) * noise
+        return ForwardPass(images, self.decode(codes, condition), mean, logvar, codes)

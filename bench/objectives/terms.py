@@ -1,0 +1,20 @@
+"""The terms that objectives are sums of: nats, summed over pixels or latents, mean over the batch."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from disbench.metrics import gaussian_kl
+from torch import Tensor
+
+from ..models import ForwardPass
+
+
+def reconstruction(outcome: ForwardPass) -> Tensor:
+    """Negative Bernoulli log-likelihood -log p(x | z) in nats, a scalar: sum over pixels, mean over images."""
+    per_pixel = F.softplus(outcome.logits) - outcome.images * outcome.logits
+    return per_pixel.sum() / len(outcome.images)
+
+
+def kl(outcome: ForwardPass) -> Tensor:
+    """KL(q(z | x) || N(0, I)) in nats per latent, [D], mean over images."""
+    return gaussian_kl(outcome.mean, outcome.logvar).mean(dim=0)

@@ -1,0 +1,113 @@
+"""A run is one model to be trained; a cohort is a set of runs that train together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+RECIPE = 1
+"""Raised when code changes what a configuration computes, so that old rows are not taken for new ones."""
+
+
+def digest(value: object) -> str:
+    """Sixteen hexadecimal digits of the SHA-256 of a JSON-able value in canonical form."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """How a finished model is scored."""
+
+    samples: int
+    """Rows that train and feed the metrics; the study protocol's 10,000."""
+    test_samples: int
+    """Further rows that test classifiers; the study protocol's 5,000."""
+    metrics: tuple[str, ...]
+    """Names in `disbench.metrics.METRICS`. Not part of a run's identity: a further score changes no other."""
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Keywords for the metrics, by name."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One (data set, architecture, objective, strength, seed) with everything that changes its numbers."""
+
+    data_set: str
+    architecture: str
+    objective: str
+    options: Mapping[str, str]
+    condition: str | None
+    latents: int
+    steps: int
+    batch_size: int
+    learning_rate: float
+    strength: float
+    seed: int
+    evaluation: EvaluationPlan
+
+    @cached_property
+    def run_id(self) -> str:
+        """Hash of everything that changes this run's numbers, and of nothing else."""
+        configuration = asdict(self)
+        del configuration["evaluation"]["metrics"]
+        return digest({"recipe": RECIPE, **configuration})
+
+    @property
+    def family(self) -> str:
+        """Hash of what runs share that can train as one cohort: all but strength and seed."""
+        return digest({**asdict(self), "strength": None, "seed": None})
+
+    @property
+    def label(self) -> str:
+        """For people: `beta_vae 4 dsprites seed 0`."""
+        given = f" given {self.condition}" if self.condition else ""
+        return f"{self.objective} {self.strength:g} {self.data_set}{given} seed {self.seed}"
+
+    @classmethod
+    def from_configuration(cls, configuration: Mapping[str, Any]) -> Run:
+        """A run from the mapping that `dataclasses.asdict` made of it."""
+        plan = dict(configuration["evaluation"])
+        plan["metrics"] = tuple(plan["metrics"])
+        return replace(cls(**configuration), evaluation=EvaluationPlan(**plan))
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Runs of one family, in an order that does not matter to their numbers; the unit of work."""
+
+    runs: tuple[Run, ...]
+
+    @cached_property
+    def cohort_id(self) -> str:
+        """Hash of the runs in it."""
+        return digest([run.run_id for run in self.runs])
+
+    @property
+    def shared(self) -> Run:
+        """Any of the runs, to read what all of them share."""
+        return self.runs[0]
+
+
+def cohorts(runs: Iterable[Run], size: int) -> list[Cohort]:
+    """Group runs into cohorts of at most `size`, family by family, in the order in which they come."""
+    families: dict[str, list[Run]] = {}
+    for run in runs:
+        families.setdefault(run.family, []).append(run)
+    return [
+        Cohort(tuple(members[start : start + size]))
+        for members in families.values()
+        for start in range(0, len(members), size)
+    ]
+
+
+def without(cohorts_of_study: Sequence[Cohort], finished: set[str]) -> list[Cohort]:
+    """The cohorts that still have work, each reduced to its unfinished runs."""
+    rest = (
+        Cohort(tuple(r for r in cohort.runs if r.run_id not in finished)) for cohort in cohorts_of_study
+    )
+    return [cohort for cohort in rest if cohort.runs]

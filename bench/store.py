@@ -1,0 +1,205 @@
+"""The output folder of a study: one Parquet file of rows and one safetensors file of weights per cohort.
+
+    OUT/study.json                     the study that the folder belongs to
+    OUT/cohorts/<cohort id>.parquet    rows; the file appears when the cohort is finished, never before
+    OUT/weights/<cohort id>.safetensors
+
+Every file is written under a temporary name, flushed to disk and renamed, so a reader sees all of it or nothing, and a
+kill at any moment loses the cohort in work and no other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from .bad_input import BadInput
+from .cohort import Parameters, with_parameters
+from .evaluation import SCORES
+from .models import VAE
+from .run import Cohort, Run
+from .study import Study
+
+ROW_FIELDS: dict[str, pa.DataType] = {
+    "study": pa.string(),
+    "run_id": pa.string(),
+    "cohort_id": pa.string(),
+    "status": pa.string(),
+    "error": pa.string(),
+    "data_set": pa.string(),
+    "data_source": pa.string(),
+    "architecture": pa.string(),
+    "objective": pa.string(),
+    "condition": pa.string(),
+    "strength": pa.float64(),
+    "seed": pa.int64(),
+    "configuration": pa.string(),
+    "metrics": pa.list_(pa.string()),
+    "train_seconds": pa.float64(),
+    "evaluate_seconds": pa.float64(),
+    "device": pa.string(),
+    "commit": pa.string(),
+    "versions": pa.string(),
+    "finished_at": pa.string(),
+}
+"""Columns before the scores. `status` is done, diverged or failed; `configuration` is the whole run as JSON."""
+
+
+def schema() -> pa.Schema:
+    """The columns of every row file, the same whatever a cohort computed, so that any number reads as one table."""
+    depths = {"number": pa.float64(), "list": pa.list_(pa.float64()), "matrix": pa.list_(pa.list_(pa.float64()))}
+    return pa.schema(ROW_FIELDS | {name: depths[score.kind] for name, score in SCORES.items()})
+
+
+class Store:
+    """An output folder. Opening it with a study claims it for that study; without, reads what is there."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.cohorts = self.folder / "cohorts"
+        self.weights = self.folder / "weights"
+        self.study_file = self.folder / "study.json"
+
+    @classmethod
+    def existing(cls, folder: str | Path) -> Store:
+        """The store of a folder that a sweep has begun, or `BadInput`."""
+        store = cls(folder)
+        if not store.study_file.is_file():
+            raise BadInput(f"{folder} holds no study (no study.json); `disbench sweep STUDY --out {folder}` makes one")
+        return store
+
+    @classmethod
+    def claimed(cls, folder: str | Path, study: Study) -> Store:
+        """The store of `folder` for `study`, made if it is new; `BadInput` if another study owns it."""
+        store = cls(folder)
+        try:
+            store.cohorts.mkdir(parents=True, exist_ok=True)
+            store.weights.mkdir(exist_ok=True)
+            if store.study_file.exists():
+                refuse_other_study(store, study)
+            write_atomically(store.study_file, lambda path: path.write_text(study.model_dump_json(indent=1)))
+        except OSError as error:
+            raise BadInput(f"output folder {folder} cannot be written: {error.strerror or error}") from error
+        return store
+
+    def study(self) -> Study:
+        """The study that the folder belongs to."""
+        try:
+            return Study.model_validate_json(self.study_file.read_bytes())
+        except ValueError as error:
+            raise BadInput(f"{self.study_file} is damaged or from another version of disbench") from error
+
+    def rows(self) -> pd.DataFrame:
+        """All rows, one a run, in the study's order; those of failed runs too."""
+        tables = [read_rows(path) for path in sorted(self.cohorts.glob("*.parquet"))]
+        if not tables:
+            return schema().empty_table().to_pandas()
+        frame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
+        # A failed run that a later sweep finished has two rows: the newest that is not a failure counts.
+        frame["_rank"] = (frame["status"] != "failed").astype(int)
+        frame = frame.sort_values(["_rank", "finished_at"], kind="stable").drop_duplicates("run_id", keep="last")
+        order = {run.run_id: n for n, run in enumerate(self.study().runs())}
+        frame["_order"] = frame["run_id"].map(order).fillna(len(order))
+        keys = ["_order", "data_set", "objective", "strength", "seed"]
+        return frame.sort_values(keys, kind="stable").drop(columns=["_rank", "_order"]).reset_index(drop=True)
+
+    def finished(self, metrics: Sequence[str] = ()) -> set[str]:
+        """Ids of runs that need no more work: done with all these metrics asked for, or diverged."""
+        rows = self.rows()
+        return {
+            str(row.run_id)
+            for row in rows.itertuples()
+            if row.status == "diverged" or (row.status == "done" and set(metrics) <= set(row.metrics))
+        }
+
+    def save_rows(self, cohort: Cohort, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Make a cohort finished."""
+        table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema())
+        path = self.cohorts / f"{cohort.cohort_id}.parquet"
+        write_atomically(path, lambda temporary: pq.write_table(table, temporary))
+
+    def save_weights(self, cohort: Cohort, parameters: Parameters) -> None:
+        """Keep a trained cohort's weights: a kill after this repeats the scoring only."""
+        tensors = {name: value.cpu().contiguous() for name, value in parameters.items()}
+        metadata = {"run_ids": json.dumps([run.run_id for run in cohort.runs])}
+        path = self.weights / f"{cohort.cohort_id}.safetensors"
+        write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
+
+    def parameters(self, cohort: Cohort) -> Parameters | None:
+        """A cohort's weights if it was trained before, else None."""
+        path = self.weights / f"{cohort.cohort_id}.safetensors"
+        return read_weights(path)[1] if path.exists() else None
+
+    def model(self, row: Mapping[str, Any]) -> tuple[Run, VAE]:
+        """The trained model of a row."""
+        run = Run.from_configuration(json.loads(row["configuration"]))
+        run_ids, parameters = read_weights(self.weights / f"{row['cohort_id']}.safetensors")
+        position = run_ids.index(run.run_id)
+        return run, with_parameters(run, {name: value[position] for name, value in parameters.items()})
+
+
+def refuse_other_study(store: Store, study: Study) -> None:
+    """`BadInput` unless the folder's study differs from `study` in its grid of strengths and seeds at most."""
+    owner = store.study().settings()
+    for key, value in study.settings().items():
+        if owner[key] != value:
+            what = f"study {owner['name']!r}" if key == "name" else f"{study.name} with other {difference(owner, study)}"
+            raise BadInput(f"{store.folder} belongs to {what}; give another --out or remove the folder")
+
+
+def difference(owner: Mapping[str, Any], study: Study) -> str:
+    """The first setting in which two studies differ, for people: `arms.0.steps (300, now 500)`."""
+
+    def walk(old: Any, new: Any, place: str) -> str | None:
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            return next((d for k in old if (d := walk(old[k], new.get(k), f"{place}.{k}" if place else k))), None)
+        if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+            return next((d for n, pair in enumerate(zip(old, new, strict=True)) if (d := walk(*pair, f"{place}.{n}"))), None)
+        return None if old == new else f"{place} ({old}, now {new})" if not isinstance(old, list) else place
+
+    return walk(owner, study.settings(), "") or "settings"
+
+
+def read_rows(path: Path) -> pa.Table:
+    """The rows of one cohort, or `BadInput` that says what to do about a damaged file."""
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except (pa.ArrowException, OSError) as error:
+        raise BadInput(f"{path} is damaged; delete it and sweep again: only its runs are computed anew") from error
+    missing = [name for name in ROW_FIELDS if name not in table.column_names]
+    if missing:
+        raise BadInput(f"{path} is no file of disbench's rows: it has no column {missing[0]!r}")
+    return table
+
+
+def read_weights(path: Path) -> tuple[list[str], Parameters]:
+    """Run ids and stacked parameters of one cohort, or `BadInput`."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads(file.metadata()["run_ids"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise BadInput(f"{path} is missing; the figures that need its models cannot be drawn") from error
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{path} is damaged; delete it and its rows in cohorts/ and sweep again") from error
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under a temporary name beside `path`, flush it to disk, and rename it into place."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,298 @@
+"""A study: which models to train on which data, how strongly regularised, how often, and how to score them.
+
+A study file is TOML. Every key of an arm may also stand at the top of the file, where it holds for all arms:
+
+    name = "mine"
+    data_set = "dsprites"
+    steps = 5000
+    seeds = 3
+
+    [[arms]]
+    objective = "beta_vae"
+    strengths = [1, 4, 16]
+
+    [[arms]]
+    objective = "beta_tcvae"
+    strengths = [1, 4, 16]
+    options = { estimator = "mss" }
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+from disbench.datasets import DATA_SETS
+from disbench.metrics import METRICS
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .bad_input import BadInput, unknown
+from .models import ARCHITECTURES
+from .objectives import OBJECTIVES
+from .run import EvaluationPlan, Run
+
+Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Strict(BaseModel):
+    """Unknown keys and wrong types are errors, and nothing changes after validation."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Arm(Strict):
+    """One objective on one data set over a grid of strengths."""
+
+    objective: str
+    data_set: str
+    strengths: list[Strength] | None = None
+    condition: str | None = None
+    options: dict[str, str] = {}
+    architecture: str = "study_conv"
+    latents: Positive = 10
+    steps: Positive = 300_000
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-4
+
+    def grid(self) -> list[float]:
+        """Strengths in the order given; an objective without a strength has one run a seed, written as 1."""
+        return [1.0] if self.strengths is None else [float(s) for s in self.strengths]
+
+
+class Evaluation(Strict):
+    """How finished models are scored; the defaults are the unsupervised study's."""
+
+    samples: Annotated[int, Field(ge=10)] = 10_000
+    test_samples: Annotated[int, Field(ge=10)] = 5_000
+    metrics: list[str] = list(METRICS)
+    options: dict[str, dict[str, Any]] = {}
+
+
+class Study(Strict):
+    """A validated study; `runs()` is the list of everything that it asks for."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    title: str = ""
+    description: str = ""
+    seeds: Positive | list[Seed] = 1
+    evaluation: Evaluation = Evaluation()
+    arms: Annotated[list[Arm], Field(min_length=1)]
+
+    def seed_list(self) -> list[int]:
+        """The seeds themselves: `seeds = 3` is short for [0, 1, 2]."""
+        return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
+
+    def runs(self) -> list[Run]:
+        """Every run, arm by arm, strength by strength, seed by seed."""
+        plan = EvaluationPlan(
+            samples=self.evaluation.samples,
+            test_samples=self.evaluation.test_samples,
+            metrics=tuple(self.evaluation.metrics),
+            options=self.evaluation.options,
+        )
+        return [
+            Run(
+                data_set=arm.data_set,
+                architecture=arm.architecture,
+                objective=arm.objective,
+                options=resolved_options(arm),
+                condition=arm.condition,
+                latents=arm.latents,
+                steps=arm.steps,
+                batch_size=arm.batch_size,
+                learning_rate=arm.learning_rate,
+                strength=strength,
+                seed=seed,
+                evaluation=plan,
+            )
+            for arm in self.arms
+            for strength in arm.grid()
+            for seed in self.seed_list()
+        ]
+
+    def settings(self) -> dict[str, Any]:
+        """What must be equal for two studies to share an output folder: all but grid, list of metrics and prose."""
+        arms = [arm.model_dump(exclude={"strengths"}) for arm in self.arms]
+        return {"name": self.name, "evaluation": self.evaluation.model_dump(exclude={"metrics"}), "arms": arms}
+
+
+def resolved_options(arm: Arm) -> dict[str, str]:
+    """The arm's options with the objective's defaults filled in."""
+    known = OBJECTIVES[arm.objective].options
+    return {name: arm.options.get(name, allowed[0]) for name, allowed in known.items()}
+
+
+def shipped_studies() -> dict[str, Path]:
+    """Name to file of the studies that come with disbench."""
+    folder = Path(str(resources.files("disbench.bench.studies")))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_study(study: str | Path | Study, overrides: Mapping[str, Any] | None = None) -> Study:
+    """A study from its name, its file or itself, with `overrides` (dotted keys) on top; `BadInput` if it is wrong."""
+    if isinstance(study, Study):
+        return parse_study(study.model_dump(), f"study {study.name}", overrides) if overrides else study
+    shipped = shipped_studies()
+    path = shipped.get(str(study)) or Path(study)
+    if not path.is_file():
+        if path.suffix == ".toml" or len(path.parts) > 1:
+            raise BadInput(f"study file {path} does not exist")
+        raise unknown("study", str(study), shipped, where="a study is a shipped name or a .toml file")
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
+    return parse_study(document, f"study {study}" if str(study) in shipped else str(path), overrides)
+
+
+def parse_study(document: Mapping[str, Any], where: str, overrides: Mapping[str, Any] | None = None) -> Study:
+    """Validate a study document; `where` names its origin in errors."""
+    merged = dict(document)
+    for key, value in (overrides or {}).items():
+        merged = override(merged, key, value, where)
+    try:
+        study = Study.model_validate(spread_defaults(merged))
+    except ValidationError as error:
+        raise BadInput(f"{where}: {first_objection(error)}") from error
+    for number, arm in enumerate(study.arms):
+        check_arm(arm, f"{where}: arms.{number}")
+    check_evaluation(study.evaluation, f"{where}: evaluation")
+    check_seeds(study, where)
+    return study
+
+
+def override(document: dict[str, Any], key: str, value: Any, where: str) -> dict[str, Any]:
+    """The document with a dotted key set; a key of arms set at the top is set for every arm."""
+    first, *rest = key.split(".")
+    if not rest:
+        if first in Arm.model_fields and isinstance(document.get("arms"), list):
+            document = {**document, "arms": [{**arm, first: value} for arm in document["arms"]]}
+            return document
+        return {**document, first: value}
+    inner = document.get(first, {})
+    if isinstance(inner, list):
+        if not rest[0].isdigit() or int(rest[0]) >= len(inner):
+            raise BadInput(f"{where}: --set {key}: {first} has items 0 to {len(inner) - 1}, got {rest[0]!r}")
+        position = int(rest[0])
+        changed = value if len(rest) == 1 else override(inner[position], ".".join(rest[1:]), value, where)
+        return {**document, first: [*inner[:position], changed, *inner[position + 1 :]]}
+    if not isinstance(inner, Mapping):
+        raise BadInput(f"{where}: --set {key}: {first} is no table")
+    return {**document, first: override(dict(inner), ".".join(rest), value, where)}
+
+
+def spread_defaults(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Move the keys of arms that stand at the top of the document into every arm that lacks them."""
+    defaults = {key: value for key, value in document.items() if key in Arm.model_fields}
+    rest = {key: value for key, value in document.items() if key not in Arm.model_fields}
+    if isinstance(rest.get("arms"), list):
+        rest["arms"] = [{**defaults, **arm} if isinstance(arm, Mapping) else arm for arm in rest["arms"]]
+    return rest
+
+
+def first_objection(error: ValidationError) -> str:
+    """The first of pydantic's objections as one line: key, what it got, what it takes."""
+    objections = error.errors(include_url=False)
+    # An unknown key explains more than the missing one that it was probably meant to be.
+    objection = next((o for o in objections if o["type"] == "extra_forbidden"), objections[0])
+    place = [str(step) for step in objection["loc"] if step not in ("int", "list[constrained-int]")]
+    key = ".".join(place)
+    more = f" (and {len(objections) - 1} more)" if len(objections) > 1 else ""
+    if objection["type"] == "extra_forbidden":
+        fields = {"arms": Arm, "evaluation": Evaluation}.get(place[0], Study).model_fields
+        known = [*fields, *(Arm.model_fields if fields is Study.model_fields else [])]
+        near = difflib.get_close_matches(place[-1], known, n=1)
+        guess = f"did you mean {near[0]!r}? " if near else ""
+        return f"unknown key {key!r}; {guess}known: {', '.join(known)}{more}"
+    if objection["type"] == "missing":
+        return f"{key} is missing{more}"
+    rule = objection["msg"].removeprefix("Input ").replace("a valid", "of type")
+    return f"{key} {rule}, got {objection['input']!r}{more}"
+
+
+def check_arm(arm: Arm, where: str) -> None:
+    """Refuse names that are not in the tables and pairs that do not go together."""
+    if arm.objective not in OBJECTIVES:
+        raise unknown("objective", arm.objective, OBJECTIVES, where=where)
+    if arm.data_set not in DATA_SETS:
+        raise unknown("data set", arm.data_set, DATA_SETS, where=where)
+    if arm.architecture not in ARCHITECTURES:
+        raise unknown("architecture", arm.architecture, ARCHITECTURES, where=where)
+    objective, data_set = OBJECTIVES[arm.objective], DATA_SETS[arm.data_set]
+    objection = ARCHITECTURES[arm.architecture].objection(data_set.image_shape)
+    if objection:
+        shape = " x ".join(map(str, data_set.image_shape))
+        raise BadInput(f"{where}: architecture {arm.architecture} {objection}; {arm.data_set} has {shape}")
+    check_strengths(arm, objective.strength is not None, where)
+    check_condition(arm, where)
+    for name, value in arm.options.items():
+        if name not in objective.options:
+            takes = ", ".join(objective.options) or "none"
+            raise BadInput(f"{where}: {arm.objective} has no option {name!r}; it takes: {takes}")
+        if value not in objective.options[name]:
+            raise unknown(name, value, objective.options[name], where=f"{where}: options")
+
+
+def check_strengths(arm: Arm, has_strength: bool, where: str) -> None:
+    """A grid must be there exactly if the objective has a strength, not empty, without repeats."""
+    if not has_strength:
+        if arm.strengths is not None:
+            raise BadInput(f"{where}: {arm.objective} has no strength; leave strengths out")
+        return
+    if not arm.strengths:
+        got = "is missing" if arm.strengths is None else "is empty"
+        raise BadInput(f"{where}: strengths {got}; {arm.objective} needs a list of numbers like [1, 4]")
+    check_distinct(arm.strengths, f"{where}: strengths")
+
+
+def check_condition(arm: Arm, where: str) -> None:
+    """A condition must be there exactly if the objective is conditional, and name a factor of the data set."""
+    factors = DATA_SETS[arm.data_set].factor_names
+    if not OBJECTIVES[arm.objective].conditional:
+        if arm.condition is not None:
+            raise BadInput(f"{where}: {arm.objective} takes no condition; cvae does")
+        return
+    if arm.condition is None:
+        raise BadInput(
+            f"{where}: {arm.objective} needs a condition; factors of {arm.data_set}: {', '.join(factors)}"
+        )
+    if arm.condition not in factors:
+        raise unknown(f"factor of {arm.data_set}", arm.condition, factors, where=f"{where}: condition")
+
+
+def check_distinct(values: Sequence[float], where: str) -> None:
+    """Refuse repeated values: two runs with one name."""
+    repeated = next((v for n, v in enumerate(values) if v in values[:n]), math.nan)
+    if not math.isnan(repeated):
+        raise BadInput(f"{where} has {repeated:g} twice")
+
+
+def check_evaluation(evaluation: Evaluation, where: str) -> None:
+    """Refuse metrics that are not in the table and options for metrics that were not asked for."""
+    for name in evaluation.metrics:
+        if name not in METRICS:
+            raise unknown("metric", name, METRICS, where=f"{where}.metrics")
+    for name in evaluation.options:
+        if name not in evaluation.metrics:
+            raise unknown("metric", name, evaluation.metrics, where=f"{where}.options")
+
+
+def check_seeds(study: Study, where: str) -> None:
+    """A list of seeds must not be empty or repeat itself, and no two arms may ask for the same run."""
+    if not study.seed_list():
+        raise BadInput(f"{where}: seeds is empty; give a number of seeds or a list like [0, 1, 2]")
+    check_distinct(study.seed_list(), f"{where}: seeds")
+    seen: set[str] = set()
+    for run in study.runs():
+        if run.run_id in seen:
+            raise BadInput(f"{where}: two arms ask for the same run: {run.label}")
+        seen.add(run.run_id)

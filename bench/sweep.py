@@ -1,0 +1,75 @@
+"""Train and score everything that a study asks for and its output folder does not yet hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from .bad_input import BadInput, unknown
+from .executors import EXECUTORS
+from .progress import Progress
+from .run import cohorts, without
+from .store import Store
+from .study import Study, load_study
+
+DEVICES = ("auto", "cpu", "cuda")
+
+COHORT_SIZE = {"cpu": 1, "cuda": 32}
+"""Models trained together, by kind of device. On a CPU one model already fills the cores (see docs/speed.md)."""
+
+
+def sweep(
+    study: str | Path | Study,
+    *,
+    out: str | Path | None = None,
+    on: str = "local",
+    device: str = "auto",
+    overrides: Mapping[str, Any] | None = None,
+    cohort_size: int | None = None,
+    quiet: bool = True,
+) -> pd.DataFrame:
+    """Run a study and return its rows, one a run: configuration, provenance, status and every score.
+
+    Args:
+        study: a shipped study's name, a TOML file, or a `Study`.
+        out: output folder, default `runs/<study>`; finished runs in it are kept.
+        on: key of `EXECUTORS`.
+        device: auto, cpu, cuda or cuda:N.
+        overrides: dotted keys of the study file with values, e.g. `{"steps": 100, "seeds": 1}`.
+        cohort_size: models trained together; by default what suits the device.
+        quiet: no progress on standard error.
+
+    Raises:
+        BadInput: anything about the study, folder, executor or device that cannot be used.
+    """
+    if on not in EXECUTORS:
+        raise unknown("executor", on, EXECUTORS)
+    if cohort_size is not None and cohort_size < 1:
+        raise BadInput(f"cohort size must be at least 1, got {cohort_size}")
+    place = chosen_device(device)
+    checked = load_study(study, overrides)
+    store = Store.claimed(out or Path("runs") / checked.name, checked)
+    finished = store.finished(checked.evaluation.metrics)
+    todo = without(cohorts(checked.runs(), cohort_size or COHORT_SIZE[place.type]), finished)
+    runs = [run for cohort in todo for run in cohort.runs]
+    images = sum(run.steps * run.batch_size for run in runs)
+    with Progress(len(runs), images, quiet=quiet) as progress:
+        for end in EXECUTORS[on](todo, store, checked.name, place, progress):
+            progress.models_end(len(end.cohort.runs))
+    return store.rows()
+
+
+def chosen_device(device: str) -> torch.device:
+    """The torch device that a name means here, or `BadInput`."""
+    kind, _, number = device.partition(":")
+    if kind not in DEVICES or (number and not (kind == "cuda" and number.isdigit())):
+        raise unknown("device", device, DEVICES)
+    if kind == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise BadInput(f"device {device} is not there: this machine has {torch.cuda.device_count()} CUDA devices")
+    return torch.device(device)

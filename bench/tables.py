@@ -1,0 +1,184 @@
+"""Result tables: mean and spread over seeds of every score, per data set, objective and strength."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from .bad_input import unknown
+from .evaluation import SCORES
+from .objectives import OBJECTIVES
+
+GROUP = ["data_set", "condition", "objective", "strength"]
+"""What a line of a table is about; the runs in it differ in their seed."""
+
+READABLE = (
+    "elbo_nats",
+    "reconstruction_nats",
+    "kl_nats",
+    "mutual_information_nats",
+    "total_correlation_nats",
+    "dimensionwise_kl_nats",
+    "active_units",
+    "mig",
+    "dci_disentanglement",
+    "dci_completeness",
+    "dci_informativeness",
+    "condition_leakage_nats",
+)
+"""The columns that fit on a page, in reading order."""
+
+HEADINGS = {
+    "elbo_nats": "ELBO",
+    "reconstruction_nats": "recon.",
+    "kl_nats": "KL",
+    "mutual_information_nats": "I(x; z)",
+    "total_correlation_nats": "TC",
+    "dimensionwise_kl_nats": "dim. KL",
+    "active_units": "active",
+    "mig": "MIG",
+    "dci_disentanglement": "DCI D",
+    "dci_completeness": "DCI C",
+    "dci_informativeness": "DCI I",
+    "condition_leakage_nats": "leakage",
+}
+"""What the readable columns are called where space is short."""
+
+ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
+
+
+def scores_named(names: Sequence[str]) -> list[str]:
+    """Check that names are scalar scores, and return them."""
+    scalar = [name for name, score in SCORES.items() if score.kind == "number"]
+    for name in names:
+        if name.strip() not in scalar:
+            raise unknown("score", name.strip(), scalar)
+    return [name.strip() for name in names]
+
+
+def summary(rows: pd.DataFrame, scores: Sequence[str] | None = None) -> pd.DataFrame:
+    """One line per data set, condition, objective and strength: models, and mean and standard deviation of scores.
+
+    Columns: `GROUP`, `models` (finished), `diverged`, and for each score its mean under its own name and its standard
+    deviation over seeds (ddof 1; NaN for one seed) as `<score>_std`. A score that no model has stays empty, never
+    filled. Diverged and failed models enter no mean.
+    """
+    wanted = list(scores) if scores is not None else [n for n, s in SCORES.items() if s.kind == "number"]
+    groups = []
+    for key, members in rows.groupby(GROUP, sort=False, dropna=False):
+        done = members[members["status"] == "done"]
+        line = dict(zip(GROUP, key, strict=True))
+        line |= {"models": len(done), "diverged": int((members["status"] == "diverged").sum())}
+        for name in wanted:
+            values = done[name].astype(float)
+            line |= {name: values.mean(), f"{name}_std": values.std(ddof=1)}
+        groups.append(line)
+    spread = [column for name in wanted for column in (name, f"{name}_std")]
+    return pd.DataFrame(groups, columns=[*GROUP, "models", "diverged", *spread])
+
+
+def shown_scores(part: pd.DataFrame) -> list[str]:
+    """The readable scores that a part of a summary has, or all of its scores if it was made of chosen ones."""
+    names = [name for name in SCORES if name in part.columns]
+    all_scalar = [name for name, score in SCORES.items() if score.kind == "number"]
+    chosen = [name for name in READABLE if name in names] if names == all_scalar else names
+    return [name for name in chosen if part[name].notna().any()]
+
+
+def parts(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """A summary cut into one titled part per data set and condition, each with columns of its own."""
+    cut = []
+    for (data_set, condition), part in table.groupby(["data_set", "condition"], sort=False, dropna=False):
+        cut.append((f"{data_set} given {condition}" if isinstance(condition, str) else str(data_set), part))
+    return cut
+
+
+def cells(part: pd.DataFrame, *, plus_minus: str = " ± ") -> pd.DataFrame:
+    """A part of a summary as text: title, strength, seeds, `mean ± spread` of each score that it has."""
+    names = shown_scores(part)
+    text = pd.DataFrame(
+        {
+            "objective": [OBJECTIVES[name].title for name in part["objective"]],
+            "strength": [
+                f"{OBJECTIVES[name].strength} = {strength:g}" if OBJECTIVES[name].strength else ""
+                for name, strength in zip(part["objective"], part["strength"], strict=True)
+            ],
+            "models": [
+                f"{done} ({gone} diverged)" if gone else str(done)
+                for done, gone in zip(part["models"], part["diverged"], strict=True)
+            ],
+        }
+    )
+    for name in names:
+        heading = HEADINGS.get(name, name) + ARROWS[SCORES[name].direction]
+        text[heading] = [
+            cell(mean, spread, plus_minus)
+            for mean, spread in zip(part[name], part[f"{name}_std"], strict=True)
+        ]
+    return text
+
+
+def cell(mean: float, spread: float, plus_minus: str = " ± ") -> str:
+    """A mean with its spread, to a precision that fits its size; empty if there is no value."""
+    if pd.isna(mean):
+        return ""
+    digits = 1 if abs(mean) >= 20 else 2 if abs(mean) >= 2 else 3
+    return f"{mean:.{digits}f}" + ("" if pd.isna(spread) else f"{plus_minus}{spread:.{digits}f}")
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """Markdown tables that line up in a terminal too, one per data set and condition."""
+    blocks = []
+    for title, part in parts(table):
+        text = cells(part)
+        grid = [list(text.columns), *text.astype(str).to_numpy().tolist()]
+        widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
+        numeric = [n > 1 for n in range(len(widths))]
+        lines = [
+            "| " + " | ".join(v.rjust(w) if r else v.ljust(w) for v, w, r in zip(line, widths, numeric, strict=True)) + " |"
+            for line in grid
+        ]
+        rule = "|" + "|".join("-" * (w + 1) + (":" if r else "-") for w, r in zip(widths, numeric, strict=True)) + "|"
+        blocks.append("\n".join([f"### {title}", "", lines[0], rule, *lines[1:]]))
+    return "\n\n".join(blocks) + ("\n\nMean ± standard deviation over seeds; nats per image.\n" if blocks else "no models yet\n")
+
+
+def as_latex(table: pd.DataFrame) -> str:
+    """LaTeX tabulars with booktabs rules, one per data set and condition."""
+    blocks = []
+    for title, part in parts(table):
+        text = cells(part, plus_minus=r" \pm ")
+        lines = [" & ".join(escaped(name) for name in text.columns) + r" \\", r"\midrule"]
+        for line in text.astype(str).to_numpy().tolist():
+            fixed = [escaped(value) for value in line[:3]]
+            lines.append(" & ".join([*fixed, *(f"${value}$" if value else "" for value in line[3:])]) + r" \\")
+        columns = "ll" + "r" * (len(text.columns) - 2)
+        body = "\n".join([r"\toprule", *lines, r"\bottomrule"])
+        blocks.append(f"% {title}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}")
+    return "\n\n".join(blocks) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text for LaTeX: Greek letters and arrows as mathematics, underscores and per cents escaped."""
+    for symbol, command in (("β", r"$\beta$"), ("↑", r"$\uparrow$"), ("↓", r"$\downarrow$"), ("_", r"\_"), ("%", r"\%")):
+        text = text.replace(symbol, command)
+    return text
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    """Comma-separated values at full precision, every score; an empty field where there is no value."""
+    return table.to_csv(index=False)
+
+
+def as_json(table: pd.DataFrame) -> str:
+    """A JSON list of lines at full precision; null where there is no value."""
+    return str(table.to_json(orient="records", double_precision=15))
+
+
+FORMATS: dict[str, Callable[[pd.DataFrame], str]] = {
+    "md": as_markdown,
+    "csv": as_csv,
+    "latex": as_latex,
+    "json": as_json,
+}
