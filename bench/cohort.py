@@ -99,7 +99,16 @@ def train(
             losses(parameters, images[place], told[place], noise[place, t], strengths).sum().backward()
             optimiser.step()
         on_images(len(steps) * run.batch_size * len(seeds))
-    return {name: value.detach() for name, value in parameters.items()}
+    return {
+        name: finished_or_nan(value.detach(), optimiser.state[value]["exp_avg_sq"])
+        for name, value in parameters.items()
+    }
+
+
+def finished_or_nan(value: Tensor, second_moment: Tensor) -> Tensor:
+    """Weights [K, ...], NaN for a model whose gradient overflowed: Adam then stands still and looks healthy."""
+    lost = ~torch.isfinite(second_moment.flatten(1)).all(dim=1)
+    return value.masked_fill(lost.reshape(-1, *(1,) * (value.dim() - 1)), torch.nan)
 
 
 def draw(

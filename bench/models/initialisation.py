@@ -28,13 +28,15 @@ INITIALISATIONS: dict[str, Bound] = {"glorot": glorot, "torch_default": torch_de
 
 
 def fans(module: nn.Module) -> tuple[int, int]:
-    """Fan in and fan out of a linear or convolutional layer's weight."""
+    """Fan in and fan out of a linear or convolutional layer's weight, as PyTorch counts them.
+
+    It takes the second dimension for fan in even for transposed convolutions, whose weights are [in, out, k, k]. That
+    decides `torch_default`; `glorot` is symmetric.
+    """
     weight = module.weight
     assert isinstance(weight, Tensor)
     receptive = math.prod(weight.shape[2:])
-    first, second = weight.shape[0] * receptive, weight.shape[1] * receptive
-    # Transposed convolutions store [in, out, k, k], everything else [out, in, ...].
-    return (first, second) if isinstance(module, nn.ConvTranspose2d) else (second, first)
+    return weight.shape[1] * receptive, weight.shape[0] * receptive
 
 
 def initial_parameters(

@@ -1,0 +1,135 @@
+"""Cohorts: the numbers of a model depend on its run, not on its company."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from disbench.bench.cohort import is_finite, one_model, train
+from disbench.bench.objectives import OBJECTIVES
+from disbench.bench.run import Cohort, EvaluationPlan, Run, cohorts, without
+from disbench.datasets import load
+
+PLAN = EvaluationPlan(samples=100, test_samples=50, metrics=())
+
+
+def run(**changes):
+    """A tiny run on digits."""
+    plain = Run(
+        data_set="digits", architecture="small_patch", objective="beta_vae", options={}, condition=None, latents=3,
+        steps=50, batch_size=8, learning_rate=1e-3, strength=4.0, seed=0, evaluation=PLAN,
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+def variants():
+    """Every objective with every choice of its options."""
+    for name, objective in OBJECTIVES.items():
+        condition = "digit" if objective.conditional else None
+        choices = [{key: c} for key, allowed in objective.options.items() for c in allowed] or [{}]
+        for options in choices:
+            yield pytest.param(
+                run(objective=name, options=options, condition=condition), id="-".join([name, *options.values()])
+            )
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """The digits, opened once."""
+    return load("digits")
+
+
+@pytest.mark.parametrize("first", list(variants()))
+def test_a_cohort_equals_single_runs(first, digits):
+    """In float64, 50 steps: three models at once and one at a time agree to 1e-9, whatever the order."""
+    runs = [first, replace(first, strength=2.0), replace(first, seed=7)]
+    together = train(Cohort(tuple(runs)), digits, dtype=torch.float64)
+    reversed_order = train(Cohort(tuple(reversed(runs))), digits, dtype=torch.float64)
+    for position, single in enumerate(runs):
+        alone = one_model(train(Cohort((single,)), digits, dtype=torch.float64), 0)
+        for name, value in alone.items():
+            torch.testing.assert_close(together[name][position], value, rtol=0, atol=1e-9)
+            torch.testing.assert_close(reversed_order[name][2 - position], value, rtol=0, atol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["study_conv", "burgess_conv", "chen_mlp"])
+def test_other_architectures_train_in_cohorts_too(architecture):
+    """Two steps on dSprites: a cohort equals single runs for convolutions as well."""
+    data = load("dsprites")
+    runs = [run(data_set="dsprites", architecture=architecture, steps=2, seed=seed) for seed in (0, 1)]
+    together = train(Cohort(tuple(runs)), data, dtype=torch.float64)
+    alone = one_model(train(Cohort((runs[1],)), data, dtype=torch.float64), 0)
+    for name, value in alone.items():
+        torch.testing.assert_close(together[name][1], value, rtol=0, atol=1e-9)
+
+
+def test_training_repeats_bit_for_bit(digits):
+    """The same cohort on the same machine gives the same bits: nothing draws from a hidden state."""
+    cohort = Cohort((run(), run(seed=1)))
+    torch.manual_seed(1)
+    first = train(cohort, digits)
+    torch.manual_seed(2)
+    second = train(cohort, digits)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_diverged_model_is_alone(digits):
+    """A gradient that overflows makes one model NaN; its neighbours' numbers are those of a cohort without it."""
+    healthy = [run(), run(seed=1)]
+    ill = run(strength=1e38)
+    together = train(Cohort((healthy[0], ill, healthy[1])), digits)
+    without_it = train(Cohort((healthy[0], replace(ill, strength=1.0), healthy[1])), digits)
+    assert not is_finite(one_model(together, 1))
+    for position in (0, 2):
+        assert is_finite(one_model(together, position))
+        for name in together:
+            assert torch.equal(together[name][position], without_it[name][position])
+
+
+def test_training_lowers_the_loss(digits):
+    """It is an optimiser after all: reconstruction of digits improves far beyond the first step's."""
+    from disbench.bench.cohort import with_parameters
+    from disbench.bench.evaluation import encode
+
+    errors = []
+    for steps in (1, 400):
+        trained = run(steps=steps, strength=1.0, batch_size=64)
+        model = with_parameters(trained, one_model(train(Cohort((trained,)), digits), 0))
+        errors.append(encode(trained, model, digits).reconstruction.mean().item())
+    assert errors[1] < 0.8 * errors[0]
+
+
+def test_images_are_counted(digits):
+    """Progress counts every image of every model once."""
+    counted = []
+    train(Cohort((run(), run(seed=1))), digits, on_images=counted.append)
+    assert sum(counted) == 2 * 50 * 8
+
+
+def test_cohorts_share_everything_but_strength_and_seed():
+    """Grouping keeps families apart, cuts at the size asked for, and keeps the order."""
+    runs = [run(seed=s, strength=b) for b in (1.0, 2.0) for s in (0, 1)] + [run(objective="vae", strength=1.0)]
+    groups = cohorts(runs, 3)
+    assert [len(cohort.runs) for cohort in groups] == [3, 1, 1]
+    assert [r for cohort in groups for r in cohort.runs] == runs
+    assert [cohort.cohort_id for cohort in groups] == [cohort.cohort_id for cohort in cohorts(runs, 3)]
+
+
+def test_finished_runs_leave_their_cohort():
+    """What is left is trained; a cohort without work disappears."""
+    groups = cohorts([run(seed=s) for s in range(4)], 2)
+    finished = {run(seed=0).run_id, run(seed=1).run_id, run(seed=2).run_id}
+    assert [cohort.runs for cohort in without(groups, finished)] == [(run(seed=3),)]
+
+
+def test_run_id_changes_with_what_changes_the_number():
+    """Every field does, but the list of metrics does not: a further score changes no other."""
+    changes = {
+        "data_set": "dsprites", "architecture": "chen_mlp", "objective": "vae", "options": {"estimator": "mss"},
+        "condition": "digit", "latents": 4, "steps": 51, "batch_size": 9, "learning_rate": 2e-3, "strength": 5.0,
+        "seed": 1, "evaluation": replace(PLAN, samples=101),
+    }  # fmt: skip
+    assert set(changes) == set(Run.__dataclass_fields__)
+    ids = {run(**{name: value}).run_id for name, value in changes.items()}
+    assert len(ids | {run().run_id}) == len(changes) + 1
+    assert run(evaluation=replace(PLAN, metrics=("mig",))).run_id == run().run_id
