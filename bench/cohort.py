@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from disbench.datasets import DATA_SETS, DataSet
 from torch import Tensor
 from torch.func import functional_call, vmap
+
+from disbench.datasets import DATA_SETS, DataSet
 
 from .models import ARCHITECTURES, VAE, initial_parameters
 from .objectives import OBJECTIVES
@@ -88,9 +89,7 @@ def train(
     for first in range(0, run.steps, DRAWN_AHEAD):
         steps = range(first, min(first + DRAWN_AHEAD, run.steps))
         indices = draw(integers, distinct, "data", steps, (run.batch_size,), device, below=len(data))
-        noise = draw(
-            normal, distinct, "noise", steps, (run.batch_size, run.latents), device, dtype=dtype
-        )
+        noise = draw(normal, distinct, "noise", steps, (run.batch_size, run.latents), device, dtype=dtype)
         for t in range(len(steps)):
             flat = indices[:, t].flatten()
             images = data.images(flat).to(dtype).unflatten(0, (len(distinct), run.batch_size))

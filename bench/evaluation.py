@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
+
 from disbench.datasets import DataSet
 from disbench.metrics import METRICS, Score, compute, gaussian_kl
-from torch import Tensor
 
 from .cohort import Conditioning
 from .models import VAE
@@ -20,7 +21,9 @@ ENCODED_AT_ONCE = 1000
 
 LIKELIHOOD_SCORES = (
     Score("elbo_nats", "higher", "nats", "evidence lower bound, mean over images"),
-    Score("reconstruction_nats", "lower", "nats", "-log p(x | z) with one posterior sample, mean over images"),
+    Score(
+        "reconstruction_nats", "lower", "nats", "-log p(x | z) with one posterior sample, mean over images"
+    ),
 )
 """What needs the decoder too and so cannot be a function of codes alone."""
 
@@ -69,7 +72,9 @@ def encode(run: Run, model: VAE, data: DataSet) -> Encoded:
     noise = normal([run.seed], "metric", [1], len(indices) * run.latents)[0, 0].reshape(-1, run.latents)
     condition, parts = Conditioning.of(run), []
     for batch, batch_noise in zip(
-        indices.to(data.device).split(ENCODED_AT_ONCE), noise.to(data.device).split(ENCODED_AT_ONCE), strict=True
+        indices.to(data.device).split(ENCODED_AT_ONCE),
+        noise.to(data.device).split(ENCODED_AT_ONCE),
+        strict=True,
     ):
         factors = data.factors(batch)
         outcome = model(data.images(batch), condition.one_hot(factors, torch.float32), batch_noise)

@@ -88,7 +88,9 @@ class Progress:
         elif not self.quiet and (now or self.due()):
             left = seconds * (self.total / self.images_done - 1) if self.images_done else float("nan")
             remaining = f", about {left:.0f} s left" if left == left else ""
-            self.line(f"{self.models_done} of {self.models} models, {rate}, {seconds:.0f} s{remaining}: {self.label}")
+            self.line(
+                f"{self.models_done} of {self.models} models, {rate}, {seconds:.0f} s{remaining}: {self.label}"
+            )
 
     def due(self) -> bool:
         """Whether the last plain line was long ago."""

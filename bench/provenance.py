@@ -55,5 +55,5 @@ def device_name(device: torch.device) -> str:
 
 
 def now() -> str:
-    """This moment in UTC, ISO 8601 to the second."""
+    """The moment in UTC, ISO 8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -107,7 +107,5 @@ def cohorts(runs: Iterable[Run], size: int) -> list[Cohort]:
 
 def without(cohorts_of_study: Sequence[Cohort], finished: set[str]) -> list[Cohort]:
     """The cohorts that still have work, each reduced to its unfinished runs."""
-    rest = (
-        Cohort(tuple(r for r in cohort.runs if r.run_id not in finished)) for cohort in cohorts_of_study
-    )
+    rest = (Cohort(tuple(r for r in cohort.runs if r.run_id not in finished)) for cohort in cohorts_of_study)
     return [cohort for cohort in rest if cohort.runs]

@@ -57,7 +57,11 @@ ROW_FIELDS: dict[str, pa.DataType] = {
 
 def schema() -> pa.Schema:
     """The columns of every row file, the same whatever a cohort computed, so that any number reads as one table."""
-    depths = {"number": pa.float64(), "list": pa.list_(pa.float64()), "matrix": pa.list_(pa.list_(pa.float64()))}
+    depths = {
+        "number": pa.float64(),
+        "list": pa.list_(pa.float64()),
+        "matrix": pa.list_(pa.list_(pa.float64())),
+    }
     return pa.schema(ROW_FIELDS | {name: depths[score.kind] for name, score in SCORES.items()})
 
 
@@ -75,7 +79,9 @@ class Store:
         """The store of a folder that a sweep has begun, or `BadInput`."""
         store = cls(folder)
         if not store.study_file.is_file():
-            raise BadInput(f"{folder} holds no study (no study.json); `disbench sweep STUDY --out {folder}` makes one")
+            raise BadInput(
+                f"{folder} holds no study (no study.json); `disbench sweep STUDY --out {folder}` makes one"
+            )
         return store
 
     @classmethod
@@ -107,7 +113,9 @@ class Store:
         frame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
         # A failed run that a later sweep finished has two rows: the newest that is not a failure counts.
         frame["_rank"] = (frame["status"] != "failed").astype(int)
-        frame = frame.sort_values(["_rank", "finished_at"], kind="stable").drop_duplicates("run_id", keep="last")
+        frame = frame.sort_values(["_rank", "finished_at"], kind="stable").drop_duplicates(
+            "run_id", keep="last"
+        )
         order = {run.run_id: n for n, run in enumerate(self.study().runs())}
         frame["_order"] = frame["run_id"].map(order).fillna(len(order))
         keys = ["_order", "data_set", "objective", "strength", "seed"]
@@ -150,24 +158,33 @@ class Store:
 
 def refuse_other_study(store: Store, study: Study) -> None:
     """`BadInput` unless the folder's study differs from `study` in its grid of strengths and seeds at most."""
-    owner = store.study().settings()
-    for key, value in study.settings().items():
-        if owner[key] != value:
-            what = f"study {owner['name']!r}" if key == "name" else f"{study.name} with other {difference(owner, study)}"
-            raise BadInput(f"{store.folder} belongs to {what}; give another --out or remove the folder")
+    owner = store.study()
+    if owner.name != study.name:
+        raise BadInput(
+            f"{store.folder} belongs to study {owner.name!r}; give another --out or remove the folder"
+        )
+    old, new = flattened(owner.settings()), flattened(study.settings())
+    for place in [*old, *new]:
+        if old.get(place) != new.get(place):
+            raise BadInput(
+                f"{store.folder} belongs to {study.name!r} with {place} = {old.get(place)!r}, not {new.get(place)!r};"
+                " give another --out or remove the folder"
+            )
 
 
-def difference(owner: Mapping[str, Any], study: Study) -> str:
-    """The first setting in which two studies differ, for people: `arms.0.steps (300, now 500)`."""
-
-    def walk(old: Any, new: Any, place: str) -> str | None:
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            return next((d for k in old if (d := walk(old[k], new.get(k), f"{place}.{k}" if place else k))), None)
-        if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-            return next((d for n, pair in enumerate(zip(old, new, strict=True)) if (d := walk(*pair, f"{place}.{n}"))), None)
-        return None if old == new else f"{place} ({old}, now {new})" if not isinstance(old, list) else place
-
-    return walk(owner, study.settings(), "") or "settings"
+def flattened(value: Any, place: str = "") -> dict[str, Any]:
+    """Nested mappings and lists as one mapping from dotted keys: {"arms.0.steps": 300}."""
+    if isinstance(value, Mapping):
+        items: list[tuple[Any, Any]] = list(value.items())
+    elif isinstance(value, list):
+        items = list(enumerate(value))
+    else:
+        return {place: value}
+    return {
+        key: leaf
+        for name, inner in items
+        for key, leaf in flattened(inner, f"{place}.{name}".strip(".")).items()
+    }
 
 
 def read_rows(path: Path) -> pa.Table:
@@ -175,7 +192,9 @@ def read_rows(path: Path) -> pa.Table:
     try:
         table = pq.read_table(path, partitioning=None)
     except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{path} is damaged; delete it and sweep again: only its runs are computed anew") from error
+        raise BadInput(
+            f"{path} is damaged; delete it and sweep again: only its runs are computed anew"
+        ) from error
     missing = [name for name in ROW_FIELDS if name not in table.column_names]
     if missing:
         raise BadInput(f"{path} is no file of disbench's rows: it has no column {missing[0]!r}")
@@ -186,7 +205,8 @@ def read_weights(path: Path) -> tuple[list[str], Parameters]:
     """Run ids and stacked parameters of one cohort, or `BadInput`."""
     try:
         with safe_open(path, framework="pt") as file:
-            return json.loads(file.metadata()["run_ids"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = list(file.keys())
+            return json.loads(file.metadata()["run_ids"]), {name: file.get_tensor(name) for name in names}
     except FileNotFoundError as error:
         raise BadInput(f"{path} is missing; the figures that need its models cannot be drawn") from error
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:

@@ -27,9 +27,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from disbench.datasets import DATA_SETS
 from disbench.metrics import METRICS
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .bad_input import BadInput, unknown
 from .models import ARCHITECTURES
@@ -120,7 +121,11 @@ class Study(Strict):
     def settings(self) -> dict[str, Any]:
         """What must be equal for two studies to share an output folder: all but grid, list of metrics and prose."""
         arms = [arm.model_dump(exclude={"strengths"}) for arm in self.arms]
-        return {"name": self.name, "evaluation": self.evaluation.model_dump(exclude={"metrics"}), "arms": arms}
+        return {
+            "name": self.name,
+            "evaluation": self.evaluation.model_dump(exclude={"metrics"}),
+            "arms": arms,
+        }
 
 
 def resolved_options(arm: Arm) -> dict[str, str]:
@@ -175,8 +180,7 @@ def override(document: dict[str, Any], key: str, value: Any, where: str) -> dict
     first, *rest = key.split(".")
     if not rest:
         if first in Arm.model_fields and isinstance(document.get("arms"), list):
-            document = {**document, "arms": [{**arm, first: value} for arm in document["arms"]]}
-            return document
+            return {**document, "arms": [{**arm, first: value} for arm in document["arms"]]}
         return {**document, first: value}
     inner = document.get(first, {})
     if isinstance(inner, list):
@@ -215,7 +219,8 @@ def first_objection(error: ValidationError) -> str:
         return f"unknown key {key!r}; {guess}known: {', '.join(known)}{more}"
     if objection["type"] == "missing":
         return f"{key} is missing{more}"
-    rule = objection["msg"].removeprefix("Input ").replace("a valid", "of type")
+    rule = "should" + objection["msg"].partition("should")[2].replace("a valid", "of type")
+    rule = rule.removesuffix(" after validation, not 0")
     return f"{key} {rule}, got {objection['input']!r}{more}"
 
 

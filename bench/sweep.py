@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from .bad_input import BadInput, unknown
 from .executors import EXECUTORS
 from .progress import Progress
-from .run import cohorts, without
+from .run import Run, cohorts, without
 from .store import Store
 from .study import Study, load_study
 
@@ -53,14 +54,26 @@ def sweep(
     place = chosen_device(device)
     checked = load_study(study, overrides)
     store = Store.claimed(out or Path("runs") / checked.name, checked)
-    finished = store.finished(checked.evaluation.metrics)
-    todo = without(cohorts(checked.runs(), cohort_size or COHORT_SIZE[place.type]), finished)
+    wanted = with_earlier_metrics(checked.runs(), store.rows())
+    groups = cohorts(wanted, cohort_size or COHORT_SIZE[place.type])
+    todo = without(groups, store.finished(checked.evaluation.metrics))
     runs = [run for cohort in todo for run in cohort.runs]
     images = sum(run.steps * run.batch_size for run in runs)
     with Progress(len(runs), images, quiet=quiet) as progress:
         for end in EXECUTORS[on](todo, store, checked.name, place, progress):
             progress.models_end(len(end.cohort.runs))
     return store.rows()
+
+
+def with_earlier_metrics(runs: Sequence[Run], rows: pd.DataFrame) -> list[Run]:
+    """The runs, each to be scored by what it was scored by before too: asking for other scores loses none."""
+    earlier = dict(zip(rows["run_id"], rows["metrics"], strict=True))
+
+    def widened(run: Run) -> Run:
+        names = dict.fromkeys([*run.evaluation.metrics, *earlier.get(run.run_id, ())])
+        return replace(run, evaluation=replace(run.evaluation, metrics=tuple(names)))
+
+    return [widened(run) for run in runs]
 
 
 def chosen_device(device: str) -> torch.device:
@@ -71,5 +84,7 @@ def chosen_device(device: str) -> torch.device:
     if kind == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
-        raise BadInput(f"device {device} is not there: this machine has {torch.cuda.device_count()} CUDA devices")
+        raise BadInput(
+            f"device {device} is not there: this machine has {torch.cuda.device_count()} CUDA devices"
+        )
     return torch.device(device)

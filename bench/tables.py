@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pandas as pd
+from tabulate import tabulate
 
 from .bad_input import unknown
 from .evaluation import SCORES
@@ -132,16 +133,14 @@ def as_markdown(table: pd.DataFrame) -> str:
     blocks = []
     for title, part in parts(table):
         text = cells(part)
-        grid = [list(text.columns), *text.astype(str).to_numpy().tolist()]
-        widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
-        numeric = [n > 1 for n in range(len(widths))]
-        lines = [
-            "| " + " | ".join(v.rjust(w) if r else v.ljust(w) for v, w, r in zip(line, widths, numeric, strict=True)) + " |"
-            for line in grid
-        ]
-        rule = "|" + "|".join("-" * (w + 1) + (":" if r else "-") for w, r in zip(widths, numeric, strict=True)) + "|"
-        blocks.append("\n".join([f"### {title}", "", lines[0], rule, *lines[1:]]))
-    return "\n\n".join(blocks) + ("\n\nMean ± standard deviation over seeds; nats per image.\n" if blocks else "no models yet\n")
+        aligned = ("left", "left", *("right",) * (len(text.columns) - 2))
+        body = tabulate(
+            text, headers="keys", tablefmt="pipe", showindex=False, disable_numparse=True, colalign=aligned
+        )
+        blocks.append(f"### {title}\n\n{body}")
+    if not blocks:
+        return "no models yet\n"
+    return "\n\n".join(blocks) + "\n\nMean ± standard deviation over seeds; nats per image.\n"
 
 
 def as_latex(table: pd.DataFrame) -> str:
@@ -152,7 +151,9 @@ def as_latex(table: pd.DataFrame) -> str:
         lines = [" & ".join(escaped(name) for name in text.columns) + r" \\", r"\midrule"]
         for line in text.astype(str).to_numpy().tolist():
             fixed = [escaped(value) for value in line[:3]]
-            lines.append(" & ".join([*fixed, *(f"${value}$" if value else "" for value in line[3:])]) + r" \\")
+            lines.append(
+                " & ".join([*fixed, *(f"${value}$" if value else "" for value in line[3:])]) + r" \\"
+            )
         columns = "ll" + "r" * (len(text.columns) - 2)
         body = "\n".join([r"\toprule", *lines, r"\bottomrule"])
         blocks.append(f"% {title}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}")
@@ -161,7 +162,13 @@ def as_latex(table: pd.DataFrame) -> str:
 
 def escaped(text: str) -> str:
     """Text for LaTeX: Greek letters and arrows as mathematics, underscores and per cents escaped."""
-    for symbol, command in (("β", r"$\beta$"), ("↑", r"$\uparrow$"), ("↓", r"$\downarrow$"), ("_", r"\_"), ("%", r"\%")):
+    for symbol, command in (
+        ("β", r"$\beta$"),
+        ("↑", r"$\uparrow$"),
+        ("↓", r"$\downarrow$"),
+        ("_", r"\_"),
+        ("%", r"\%"),
+    ):
         text = text.replace(symbol, command)
     return text
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
+
 from disbench.datasets import DataSet
 
 from .cohort import is_finite, one_model, train, with_parameters
@@ -54,9 +55,7 @@ def failed_rows(
 ) -> list[Mapping[str, Any]]:
     """Rows of a cohort whose work raised: no scores, and the error."""
     what = f"{type(error).__name__}: {error}"
-    return [
-        row(cohort, run, study_name, device) | {"status": "failed", "error": what} for run in cohort.runs
-    ]
+    return [row(cohort, run, study_name, device) | {"status": "failed", "error": what} for run in cohort.runs]
 
 
 def row(cohort: Cohort, run: Run, study_name: str, device: torch.device) -> dict[str, Any]:

@@ -26,7 +26,9 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = Parser(prog="disbench", description="A disentanglement benchmark: studies of VAEs to tables and figures.")
+    top = Parser(
+        prog="disbench", description="A disentanglement benchmark: studies of VAEs to tables and figures."
+    )
     top.add_argument("--version", action="version", version=f"disbench {version('disbench')}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     for module in COMMANDS:

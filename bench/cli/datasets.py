@@ -17,7 +17,9 @@ def add_commands(commands: Commands[Any]) -> None:
     actions.add_parser("list", help="a line each").set_defaults(handle=list_data_sets)
     show = actions.add_parser("show", help="factors, and a contact sheet as PNG")
     show.add_argument("name", metavar="NAME")
-    show.add_argument("--out", metavar="PNG", type=Path, help="where the contact sheet goes (default: NAME.png)")
+    show.add_argument(
+        "--out", metavar="PNG", type=Path, help="where the contact sheet goes (default: NAME.png)"
+    )
     show.set_defaults(handle=show_data_set)
 
 
@@ -33,10 +35,9 @@ def list_data_sets(arguments: argparse.Namespace) -> int:
 
 def show_data_set(arguments: argparse.Namespace) -> int:
     """Factors with their classes, and a picture of samples and of one traversal per factor."""
-    from ..bad_input import unknown
-
     from disbench.datasets import DATA_SETS, load
 
+    from ..bad_input import unknown
     from ..figures.contact_sheet import save_contact_sheet
 
     if arguments.name not in DATA_SETS:

@@ -25,7 +25,9 @@ def add_commands(commands: Commands[Any]) -> None:
         help="arrays codes [N, D] and factors [N, K]; optional mean, logvar [N, D], condition [N]",
     )  # fmt: skip
     command.add_argument("--metrics", metavar="A,B", help="only these (default: all that the arrays allow)")
-    command.add_argument("--train", type=int, metavar="N", help="the first N rows train (default: two thirds)")
+    command.add_argument(
+        "--train", type=int, metavar="N", help="the first N rows train (default: two thirds)"
+    )
     command.add_argument("--seed", type=int, default=0, help="seed of classifiers and samples (default: 0)")
     command.add_argument("--json", action="store_true", help="print JSON alone")
     command.set_defaults(handle=handle)
@@ -65,7 +67,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise BadInput(f"{path} does not exist")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             found = {name: file[name] for name in (*REQUIRED, *OPTIONAL) if name in file.files}
             present = list(file.files)
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:

@@ -17,8 +17,12 @@ def add_commands(commands: Commands[Any]) -> None:
     status.add_argument("--json", action="store_true", help="print JSON alone")
     status.set_defaults(handle=show_status)
     table = commands.add_parser("table", help="mean and spread over seeds of every score")
-    table.add_argument("--format", default="md", metavar="FORMAT", help="md, csv, latex or json (default: md)")
-    table.add_argument("--scores", metavar="A,B", help="only these columns (default: a readable choice; all for csv, json)")
+    table.add_argument(
+        "--format", default="md", metavar="FORMAT", help="md, csv, latex or json (default: md)"
+    )
+    table.add_argument(
+        "--scores", metavar="A,B", help="only these columns (default: what fits a page; all for csv, json)"
+    )
     table.set_defaults(handle=show_table)
     plot = commands.add_parser("plot", help="draw the figures as PNG and PDF into DIR/figures")
     plot.set_defaults(handle=draw_figures)

@@ -23,7 +23,9 @@ def add_commands(commands: Commands[Any]) -> None:
     command.add_argument("--on", default="local", metavar="PLACE", help="where cohorts run: local")
     command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     command.add_argument("--seeds", type=int, metavar="N", help="seeds 0 to N - 1 instead of the study's own")
-    command.add_argument("--cohort", type=int, metavar="K", help="models trained together (default: by device)")
+    command.add_argument(
+        "--cohort", type=int, metavar="K", help="models trained together (default: by device)"
+    )
     command.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
         help="change a key of the study, e.g. --set steps=100 --set arms.0.strengths=[1,4]; may be repeated",
@@ -69,7 +71,10 @@ def report_failures(rows: Sequence[dict[str, Any]]) -> int:
 
     failed = [row for row in rows if row["status"] == "failed"]
     for row in failed:
-        print(f"failed: {row['objective']} {row['strength']:g} seed {row['seed']}: {row['error']}", file=sys.stderr)
+        print(
+            f"failed: {row['objective']} {row['strength']:g} seed {row['seed']}: {row['error']}",
+            file=sys.stderr,
+        )
     for row in rows:
         if row["status"] == "diverged":
             print(f"diverged: {row['objective']} {row['strength']:g} seed {row['seed']}", file=sys.stderr)

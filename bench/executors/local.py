@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import torch
+
 from disbench.datasets import DataSet, load
 
 from ..progress import Progress

@@ -50,9 +50,13 @@ class Architecture:
 
 ARCHITECTURES: dict[str, Architecture] = {
     "study_conv": Architecture(study_conv, "glorot", sides_of_64, "conv net of Locatello et al. 2019"),
-    "burgess_conv": Architecture(burgess_conv, "torch_default", sides_of_64, "conv net of Burgess et al. 2018"),
+    "burgess_conv": Architecture(
+        burgess_conv, "torch_default", sides_of_64, "conv net of Burgess et al. 2018"
+    ),
     "chen_mlp": Architecture(chen_mlp, "torch_default", any_sides, "MLP of Chen et al. 2018"),
-    "small_patch": Architecture(small_patch, "glorot", sides_in_patches, "small net for CPUs, 5 MFLOP an image"),
+    "small_patch": Architecture(
+        small_patch, "glorot", sides_in_patches, "small net for CPUs, 5 MFLOP an image"
+    ),
 }
 
 __all__ = [

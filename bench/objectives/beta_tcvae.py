@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from disbench.metrics import minibatch_log_densities
 from torch import Tensor
+
+from disbench.metrics import minibatch_log_densities
 
 from ..models import ForwardPass
 from .terms import kl, reconstruction

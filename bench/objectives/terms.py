@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
-from disbench.metrics import gaussian_kl
 from torch import Tensor
+
+from disbench.metrics import gaussian_kl
 
 from ..models import ForwardPass
 

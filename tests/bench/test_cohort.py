@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from disbench.bench.cohort import is_finite, one_model, train
 from disbench.bench.objectives import OBJECTIVES
 from disbench.bench.run import Cohort, EvaluationPlan, Run, cohorts, without
@@ -28,7 +29,8 @@ def variants():
         choices = [{key: c} for key, allowed in objective.options.items() for c in allowed] or [{}]
         for options in choices:
             yield pytest.param(
-                run(objective=name, options=options, condition=condition), id="-".join([name, *options.values()])
+                run(objective=name, options=options, condition=condition),
+                id="-".join([name, *options.values()]),
             )
 
 
@@ -108,7 +110,9 @@ def test_images_are_counted(digits):
 
 def test_cohorts_share_everything_but_strength_and_seed():
     """Grouping keeps families apart, cuts at the size asked for, and keeps the order."""
-    runs = [run(seed=s, strength=b) for b in (1.0, 2.0) for s in (0, 1)] + [run(objective="vae", strength=1.0)]
+    runs = [run(seed=s, strength=b) for b in (1.0, 2.0) for s in (0, 1)] + [
+        run(objective="vae", strength=1.0)
+    ]
     groups = cohorts(runs, 3)
     assert [len(cohort.runs) for cohort in groups] == [3, 1, 1]
     assert [r for cohort in groups for r in cohort.runs] == runs

@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
-from disbench.bench.models import ARCHITECTURES, initial_parameters
 from torch import nn
+
+from disbench.bench.models import ARCHITECTURES, initial_parameters
 
 CPU = torch.device("cpu")
 
@@ -52,8 +53,14 @@ def test_study_conv_is_the_published_net():
 def test_burgess_conv_is_the_published_net():
     """Burgess et al. 2018, appendix: four convolutions of 32, two layers of 256, mirrored."""
     model = ARCHITECTURES["burgess_conv"].build((1, 64, 64), 10, 0)
-    assert weights(model.encoder) == [(32, 1, 4, 4)] + 3 * [(32, 32, 4, 4)] + [(256, 512), (256, 256), (20, 256)]
-    assert weights(model.decoder) == [(256, 10), (256, 256), (512, 256)] + 3 * [(32, 32, 4, 4)] + [(32, 1, 4, 4)]
+    assert weights(model.encoder) == [(32, 1, 4, 4)] + 3 * [(32, 32, 4, 4)] + [
+        (256, 512),
+        (256, 256),
+        (20, 256),
+    ]
+    assert weights(model.decoder) == [(256, 10), (256, 256), (512, 256)] + 3 * [(32, 32, 4, 4)] + [
+        (32, 1, 4, 4)
+    ]
 
 
 def test_chen_mlp_is_the_published_net():

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from disbench.bench.models import ForwardPass
 from disbench.bench.objectives import OBJECTIVES, kl, reconstruction
 
@@ -69,7 +70,7 @@ def test_reconstruction_survives_extreme_logits():
 
 @pytest.mark.parametrize("name", [n for n, o in OBJECTIVES.items() if o.strength == "β"])
 def test_strength_one_is_the_vae(name):
-    """beta = 1 leaves the evidence bound, for every objective that has a beta."""
+    """Beta = 1 leaves the evidence bound, for every objective that has a beta."""
     outcome = forward_pass()
     assert loss(name, outcome, 1).item() == pytest.approx(loss("vae", outcome, 1).item(), rel=1e-12)
 
@@ -78,7 +79,9 @@ def test_strength_one_is_the_vae(name):
 def test_beta_weighs_total_correlation_alone(estimator):
     """The loss is a line in beta whose slope is the minibatch's total correlation, worked here with plain loops."""
     outcome = forward_pass(batch=5, latents=2)
-    slope = loss("beta_tcvae", outcome, 3, estimator=estimator) - loss("beta_tcvae", outcome, 2, estimator=estimator)
+    slope = loss("beta_tcvae", outcome, 3, estimator=estimator) - loss(
+        "beta_tcvae", outcome, 2, estimator=estimator
+    )
     size, batch = DATASET_SIZE, 5
 
     def log_weight(i, j):
@@ -93,7 +96,9 @@ def test_beta_weighs_total_correlation_alone(estimator):
 
     expected = 0.0
     for i in range(batch):
-        joint = sum(math.exp(log_weight(i, j) + sum(log_density(i, j, d) for d in range(2))) for j in range(batch))
+        joint = sum(
+            math.exp(log_weight(i, j) + sum(log_density(i, j, d) for d in range(2))) for j in range(batch)
+        )
         marginals = [
             sum(math.exp(log_weight(i, j) + log_density(i, j, d)) for j in range(batch)) for d in range(2)
         ]
@@ -110,5 +115,6 @@ def test_gradients_against_finite_differences(name):
         {key: choice} for key, choices in OBJECTIVES[name].options.items() for choice in choices
     ] or [{}]:
         assert torch.autograd.gradcheck(
-            lambda *parts, options=options: loss(name, ForwardPass(outcome.images, *parts), 3, **options), inputs
+            lambda *parts, options=options: loss(name, ForwardPass(outcome.images, *parts), 3, **options),
+            inputs,
         )

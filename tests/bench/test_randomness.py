@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from disbench.bench.randomness import ROLES, integers, normal, philox, uniform, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+
+from disbench.bench.randomness import ROLES, integers, normal, philox, uniform, words
 
 SEEDS = st.integers(0, 2**63 - 1)
 

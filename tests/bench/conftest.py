@@ -1,0 +1,74 @@
+"""A study that takes seconds, and what was made of it."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from disbench.bench import Study, sweep
+from disbench.bench.study import parse_study
+
+TINY = {
+    "name": "tiny",
+    "title": "two objectives on digits",
+    "data_set": "digits",
+    "architecture": "small_patch",
+    "latents": 3,
+    "steps": 20,
+    "batch_size": 16,
+    "learning_rate": 1e-3,
+    "seeds": 2,
+    "evaluation": {
+        "samples": 200,
+        "test_samples": 100,
+        "metrics": ["mig", "active_units", "kl_decomposition"],
+    },
+    "arms": [
+        {"objective": "beta_vae", "strengths": [1, 4]},
+        {"objective": "cvae", "condition": "digit", "strengths": [1]},
+    ],
+}
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Study:
+    """Six models of three arms and strengths, a fraction of a second each."""
+    return parse_study(TINY, "tiny.toml")
+
+
+@pytest.fixture(scope="session")
+def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same study as a file, for the command line."""
+    path = tmp_path_factory.mktemp("study") / "tiny.toml"
+    path.write_text(
+        """
+        name = "tiny"
+        title = "two objectives on digits"
+        data_set = "digits"
+        architecture = "small_patch"
+        latents = 3
+        steps = 20
+        batch_size = 16
+        learning_rate = 1e-3
+        seeds = 2
+        [evaluation]
+        samples = 200
+        test_samples = 100
+        metrics = ["mig", "active_units", "kl_decomposition"]
+        [[arms]]
+        objective = "beta_vae"
+        strengths = [1, 4]
+        [[arms]]
+        objective = "cvae"
+        condition = "digit"
+        strengths = [1]
+        """
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def swept(tiny: Study, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
+    """The folder and the rows of an uninterrupted sweep of the tiny study, one model a cohort."""
+    folder = tmp_path_factory.mktemp("swept") / "out"
+    return folder, sweep(tiny, out=folder, device="cpu", cohort_size=1)

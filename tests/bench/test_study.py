@@ -1,0 +1,161 @@
+"""Studies: what a file means, and one clear line for each way to get it wrong."""
+
+import pytest
+
+from disbench.bench import BadInput, load_study
+from disbench.bench.study import parse_study, shipped_studies
+
+GOOD = {
+    "name": "mine",
+    "data_set": "digits",
+    "architecture": "small_patch",
+    "steps": 10,
+    "seeds": 2,
+    "arms": [
+        {"objective": "beta_vae", "strengths": [1, 4.0]},
+        {"objective": "beta_tcvae", "strengths": [2], "options": {"estimator": "mss"}, "steps": 20},
+        {"objective": "vae", "latents": 3},
+    ],
+}
+
+
+def parsed(document=GOOD, **overrides):
+    """A parsed document with changes at its top."""
+    return parse_study({**document, **overrides}, "mine.toml")
+
+
+def with_arm(**changes):
+    """The good document with only its first arm, changed; a value of None removes the key."""
+    arm = {**GOOD["arms"][0], **changes}
+    return {**GOOD, "arms": [{key: value for key, value in arm.items() if value is not None}]}
+
+
+def test_runs_are_arms_by_strengths_by_seeds():
+    """Keys at the top hold for every arm that does not have its own."""
+    runs = parsed().runs()
+    assert [(r.objective, r.strength, r.seed) for r in runs] == [
+        ("beta_vae", 1.0, 0), ("beta_vae", 1.0, 1), ("beta_vae", 4.0, 0), ("beta_vae", 4.0, 1),
+        ("beta_tcvae", 2.0, 0), ("beta_tcvae", 2.0, 1), ("vae", 1.0, 0), ("vae", 1.0, 1),
+    ]  # fmt: skip
+    assert [r.steps for r in runs] == [10] * 4 + [20] * 2 + [10] * 2
+    assert runs[4].options == {"estimator": "mss"}
+    assert len({r.run_id for r in runs}) == 8
+
+
+def test_defaults_of_options_are_part_of_the_run():
+    """Naming the default changes nothing: the run is the same run."""
+    silent = parsed(with_arm(objective="beta_tcvae")).runs()[0]
+    named = parsed(with_arm(objective="beta_tcvae", options={"estimator": "mws"})).runs()[0]
+    assert silent.run_id == named.run_id
+
+
+def test_overrides_win_over_arms():
+    """`--set steps=5` reaches arms with steps of their own; a dotted key reaches one arm."""
+    study = parse_study(
+        GOOD, "x", {"steps": 5, "arms.1.strengths": [3, 6], "evaluation.samples": 50, "seeds": [4]}
+    )
+    assert {r.steps for r in study.runs()} == {5}
+    assert {r.strength for r in study.runs() if r.objective == "beta_tcvae"} == {3, 6}
+    assert study.evaluation.samples == 50
+    assert {r.seed for r in study.runs()} == {4}
+
+
+@pytest.mark.parametrize("name", shipped_studies())
+def test_shipped_studies_are_valid(name):
+    """Every file in the folder parses, and is called what it says."""
+    study = load_study(name)
+    assert study.name == name
+    assert study.title
+    assert study.runs()
+
+
+def test_quick_is_the_main_job():
+    """Two objectives over at least four strengths on dSprites, CVAE on digits and on dSprites given shape."""
+    runs = load_study("quick").runs()
+    for objective in ("beta_vae", "beta_tcvae"):
+        mine = {r.strength for r in runs if r.objective == objective and r.data_set == "dsprites"}
+        assert len(mine) >= 4
+    assert {(r.data_set, r.condition) for r in runs if r.objective == "cvae"} == {
+        ("digits", "digit"),
+        ("dsprites", "shape"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({**GOOD, "step": 5}, "unknown key 'step'; did you mean 'steps'?"),
+        (with_arm(strenghts=[1]), "unknown key 'arms.0.strenghts'; did you mean 'strengths'?"),
+        ({**GOOD, "evaluation": {"sample": 5}}, "unknown key 'evaluation.sample'; did you mean 'samples'?"),
+        ({**GOOD, "steps": "many"}, "arms.0.steps should be of type integer, got 'many'"),
+        ({**GOOD, "steps": 0}, "arms.0.steps should be greater than or equal to 1, got 0"),
+        ({**GOOD, "steps": 1.5}, "arms.0.steps"),
+        ({**GOOD, "learning_rate": float("nan")}, "arms.0.learning_rate"),
+        ({**GOOD, "learning_rate": -1.0}, "arms.0.learning_rate should be greater than 0, got -1.0"),
+        ({**GOOD, "batch_size": 1}, "arms.0.batch_size should be greater than or equal to 2"),
+        ({**GOOD, "seeds": 0}, "seeds"),
+        ({**GOOD, "seeds": []}, "seeds is empty"),
+        ({**GOOD, "seeds": [1, 1]}, "seeds has 1 twice"),
+        ({**GOOD, "seeds": [-1]}, "seeds"),
+        ({**GOOD, "name": "My Study!"}, "name should match pattern"),
+        ({k: v for k, v in GOOD.items() if k != "name"}, "name is missing"),
+        ({**GOOD, "arms": []}, "arms should have at least 1 item"),
+        ({**GOOD, "arms": 3}, "arms should be of type list, got 3"),
+        (with_arm(objective=None), "arms.0.objective is missing"),
+        (with_arm(objective="betavae"), "unknown objective 'betavae'; did you mean 'beta_vae'? known: vae,"),
+        (with_arm(data_set="dsprite"), "unknown data set 'dsprite'; did you mean 'dsprites'?"),
+        (with_arm(architecture="resnet"), "unknown architecture 'resnet'"),
+        (with_arm(architecture="study_conv"), "study_conv needs images of 64 x 64; digits has 1 x 8 x 8"),
+        (with_arm(strengths=[]), "strengths is empty; beta_vae needs a list of numbers"),
+        (with_arm(strengths=None), "strengths is missing; beta_vae needs"),
+        (with_arm(strengths=[1, 1.0]), "strengths has 1 twice"),
+        (with_arm(strengths=[-1]), "arms.0.strengths.0 should be greater than or equal to 0, got -1"),
+        (with_arm(strengths=[float("inf")]), "arms.0.strengths.0"),
+        (with_arm(strengths=4), "arms.0.strengths"),
+        (with_arm(objective="vae"), "vae has no strength; leave strengths out"),
+        (with_arm(condition="digit"), "beta_vae takes no condition"),
+        (with_arm(objective="cvae"), "cvae needs a condition; factors of digits: digit"),
+        (with_arm(objective="cvae", condition="colour"), "unknown factor of digits 'colour'; known: digit"),
+        (with_arm(options={"estimator": "mss"}), "beta_vae has no option 'estimator'"),
+        (with_arm(objective="beta_tcvae", options={"estimator": "mis"}), "unknown estimator 'mis'"),
+        ({**GOOD, "evaluation": {"metrics": ["migg"]}}, "unknown metric 'migg'; did you mean 'mig'?"),
+        ({**GOOD, "evaluation": {"metrics": ["mig"], "options": {"dci": {}}}}, "unknown metric 'dci'"),
+        ({**GOOD, "arms": [GOOD["arms"][0]] * 2}, "two arms ask for the same run: beta_vae 1 digits seed 0"),
+    ],
+)
+def test_bad_studies_get_one_clear_line(document, words):
+    """What, where, and what would be right."""
+    with pytest.raises(BadInput) as caught:
+        parsed(document)
+    message = str(caught.value)
+    assert message.startswith("mine.toml: ")
+    assert words in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("arms.7.steps", "arms has items 0 to 2, got '7'"),
+        ("name.x", "name is no table"),
+        ("arms.0.stepz", "unknown key 'arms.0.stepz'; did you mean 'steps'?"),
+    ],
+)
+def test_bad_overrides_get_one_clear_line(key, words):
+    """The key as typed is in the message."""
+    with pytest.raises(BadInput, match="^mine.toml: ") as caught:
+        parse_study(GOOD, "mine.toml", {key: 1})
+    assert words in str(caught.value)
+
+
+def test_files_that_are_none(tmp_path):
+    """Unknown names list the shipped ones; missing, binary and broken files are named."""
+    with pytest.raises(BadInput, match=r"unknown study 'quikc'; did you mean 'quick'\? known: .*quick"):
+        load_study("quikc")
+    with pytest.raises(BadInput, match="does not exist"):
+        load_study(tmp_path / "absent.toml")
+    broken = tmp_path / "broken.toml"
+    for content in (b"name = ", b"\xff\xfe\x00"):
+        broken.write_bytes(content)
+        with pytest.raises(BadInput, match="broken.toml: not valid TOML"):
+            load_study(broken)

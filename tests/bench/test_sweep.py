@@ -1,0 +1,281 @@
+"""A sweep finishes everything that is missing, and loses nothing on the way."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from disbench.bench import BadInput, load_study, sweep
+from disbench.bench import store as store_module
+from disbench.bench import work as work_module
+from disbench.bench.evaluation import SCORES
+from disbench.bench.run import Run
+from disbench.bench.store import Store
+from disbench.bench.sweep import chosen_device
+
+DISBENCH = str(Path(sys.executable).with_name("disbench"))
+PROVENANCE = ["train_seconds", "evaluate_seconds", "finished_at"]
+"""What rightly differs between two sweeps of one study."""
+
+
+def same_numbers(left: pd.DataFrame, right: pd.DataFrame) -> None:
+    """Assert that two sweeps have equal rows, to the last bit of every score."""
+    pd.testing.assert_frame_equal(
+        left.drop(columns=PROVENANCE), right.drop(columns=PROVENANCE), check_exact=True
+    )
+
+
+def test_rows_say_everything(swept, tiny):
+    """One row a run, in the study's order, with identity, provenance and the scores that were asked for."""
+    _, rows = swept
+    assert list(rows["run_id"]) == [run.run_id for run in tiny.runs()]
+    assert set(rows["status"]) == {"done"}
+    assert set(rows["data_source"]) == {"embedded"}
+    for name in ("elbo_nats", "reconstruction_nats", "kl_nats", "active_units"):
+        assert rows[name].notna().all(), name
+    versions = json.loads(rows["versions"][0])
+    assert {"python", "torch", "numpy", "disbench"} <= set(versions)
+    assert rows["device"][0].startswith("CPU")
+    for row, run in zip(rows.itertuples(), tiny.runs(), strict=True):
+        assert Run.from_configuration(json.loads(row.configuration)) == run
+
+
+def test_elbo_is_what_its_terms_say(swept):
+    """-ELBO = reconstruction + KL, of the same images."""
+    _, rows = swept
+    total = rows["reconstruction_nats"] + rows["kl_per_dimension_nats"].map(sum)
+    assert (-rows["elbo_nats"]).to_numpy() == pytest.approx(total.to_numpy(), rel=1e-4)
+
+
+def test_a_conditional_model_is_not_scored_on_what_it_was_told(swept):
+    """Digits have one factor: told it, MIG has nothing to be defined over and stays empty."""
+    _, rows = swept
+    told = rows["objective"] == "cvae"
+    assert rows.loc[told, "mig"].isna().all()
+    assert rows.loc[~told, "mig"].notna().all()
+
+
+def test_any_number_of_cohorts_reads_as_one_table(swept):
+    """One pandas call on the folder, without this package."""
+    folder, rows = swept
+    frame = pd.read_parquet(folder / "cohorts")
+    assert len(frame) == len(rows)
+    assert set(SCORES) <= set(frame.columns)
+
+
+def test_weights_come_back_as_models(swept):
+    """A row's model encodes and decodes as an ordinary module."""
+    folder, rows = swept
+    run, model = Store.existing(folder).model(rows.iloc[0].to_dict())
+    mean, logvar = model.encode(torch.rand(2, 1, 8, 8), torch.zeros(2, 0))
+    assert run.run_id == rows["run_id"][0]
+    assert mean.shape == logvar.shape == (2, 3)
+
+
+def test_cohorts_of_another_size_give_the_same_numbers(swept, tiny, tmp_path):
+    """Company changes nothing beyond the rounding of batched sums."""
+    _, single = swept
+    together = sweep(tiny, out=tmp_path / "out", device="cpu", cohort_size=4)
+    for name in ("elbo_nats", "kl_nats", "reconstruction_nats"):
+        assert together[name].to_numpy() == pytest.approx(single[name].to_numpy(), rel=2e-3)
+
+
+def test_sweeping_again_does_nothing(swept, tiny):
+    """All finished: no file is touched."""
+    folder, rows = swept
+    before = {path: path.stat().st_mtime_ns for path in (folder / "cohorts").iterdir()}
+    same_numbers(sweep(tiny, out=folder, device="cpu"), rows)
+    assert {path: path.stat().st_mtime_ns for path in (folder / "cohorts").iterdir()} == before
+
+
+def test_more_seeds_add_to_what_is_there(swept, tiny, tmp_path):
+    """A larger grid in the same folder trains the new runs only, and a smaller one loses none."""
+    folder = shutil.copytree(swept[0], tmp_path / "out")
+    before = {path.name: path.stat().st_mtime_ns for path in (folder / "cohorts").iterdir()}
+    more = sweep(tiny, out=folder, device="cpu", overrides={"seeds": 3})
+    assert len(more) == 9
+    after = {path.name: path.stat().st_mtime_ns for path in (folder / "cohorts").iterdir()}
+    assert before.items() <= after.items()
+    fewer = sweep(tiny, out=folder, device="cpu", overrides={"seeds": 1})
+    assert len(fewer) == 9
+
+
+def test_another_metric_needs_no_training(swept, tiny, tmp_path, monkeypatch):
+    """Weights are kept, so a further score is computed from them."""
+    folder = shutil.copytree(swept[0], tmp_path / "out")
+    monkeypatch.setattr(work_module, "train", lambda *_, **__: pytest.fail("trained again"))
+    fewer = ["mig"]
+    same = sweep(tiny, out=folder, device="cpu", overrides={"evaluation.metrics": fewer})
+    assert same["kl_nats"].notna().all()  # what was there stays
+    more = sweep(tiny, out=folder, device="cpu", overrides={"evaluation.metrics": ["mutual_information"]})
+    scored = more[more["objective"] == "beta_vae"]
+    assert scored["mutual_information"].notna().all()
+    assert scored["mig"].equals(same.loc[scored.index, "mig"])
+
+
+class PowerCut(BaseException):
+    """Nothing may catch this."""
+
+
+@pytest.mark.parametrize("moment", range(1, 13))
+def test_a_death_at_any_write_loses_nothing(moment, swept, tiny, tmp_path, monkeypatch):
+    """Die in the middle of the n-th file, go on: the rows are those of an uninterrupted sweep, bit for bit."""
+    _, expected = swept
+    real, writes = store_module.write_atomically, []
+
+    def dying(path, write):
+        writes.append(path)
+        if len(writes) == moment:
+            path.with_name(f".{path.name}.tmp").write_bytes(b"half a fi")
+            raise PowerCut
+        real(path, write)
+
+    monkeypatch.setattr(store_module, "write_atomically", dying)
+    with pytest.raises(PowerCut):
+        sweep(tiny, out=tmp_path / "out", device="cpu", cohort_size=1)
+    monkeypatch.setattr(store_module, "write_atomically", real)
+    same_numbers(sweep(tiny, out=tmp_path / "out", device="cpu", cohort_size=1), expected)
+
+
+@pytest.mark.slow
+def test_sigkill_at_random_moments_loses_nothing(swept, tiny_file, tmp_path):
+    """The real thing, by the command line, until it gets through; deaths are spread over the whole life."""
+    _, expected = swept
+    out = tmp_path / "out"
+    command = [DISBENCH, "sweep", str(tiny_file), "--out", str(out), "--device", "cpu", "--set", "steps=20"]
+    started = time.monotonic()
+    subprocess.run([*command[:4], str(tmp_path / "whole"), *command[5:]], check=True, capture_output=True)
+    life = time.monotonic() - started
+    chance = random.Random(0)
+    for _ in range(4):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            try:
+                process.wait(timeout=chance.uniform(0.3, 1.0) * life)
+            except subprocess.TimeoutExpired:
+                os.kill(process.pid, signal.SIGKILL)
+    subprocess.run(command, check=True, capture_output=True)
+    drop = ["device", "commit", "versions"]
+    same_numbers(Store.existing(out).rows().drop(columns=drop), expected.drop(columns=drop))
+
+
+@pytest.mark.slow
+def test_control_c_says_how_to_go_on(tiny_file, tmp_path):
+    """One line, no traceback, exit 130; finished models stay."""
+    out = tmp_path / "out"
+    command = [DISBENCH, "sweep", str(tiny_file), "--out", str(out), "--set", "steps=1500"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not list(out.glob("cohorts/*.parquet")):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    last = errors.strip().splitlines()[-1]
+    assert last.startswith("stopped; finished models are kept")
+    assert f"disbench sweep {tiny_file} --out {out} --set steps=1500" in last
+    assert len(Store.existing(out).rows()) >= 1
+
+
+def test_a_failing_cohort_is_a_row_and_its_neighbours_go_on(tiny, tmp_path, monkeypatch):
+    """An exception in one run's scoring fails its cohort; a later sweep mends it."""
+    real = work_module.scores
+
+    def failing(run, encoded):
+        if run.strength == 4.0 and run.seed == 1:
+            raise RuntimeError("no such luck")
+        return real(run, encoded)
+
+    monkeypatch.setattr(work_module, "scores", failing)
+    rows = sweep(tiny, out=tmp_path, device="cpu", cohort_size=1)
+    assert rows["status"].value_counts().to_dict() == {"done": 5, "failed": 1}
+    assert rows.loc[rows["status"] == "failed", "error"].tolist() == ["RuntimeError: no such luck"]
+    monkeypatch.setattr(work_module, "scores", real)
+    assert set(sweep(tiny, out=tmp_path, device="cpu")["status"]) == {"done"}
+
+
+def test_a_diverged_model_is_a_row(tiny, tmp_path):
+    """Status diverged, no scores, neighbours done; it is not trained again."""
+    strengths = {"arms.0.strengths": [1, 1e38]}
+    rows = sweep(tiny, out=tmp_path, device="cpu", cohort_size=4, overrides=strengths)
+    diverged = rows["strength"] == 1e38
+    assert rows.loc[diverged, "status"].eq("diverged").all()
+    assert rows.loc[~diverged, "status"].eq("done").all()
+    assert rows.loc[diverged, "elbo_nats"].isna().all()
+    same_numbers(sweep(tiny, out=tmp_path, device="cpu", overrides=strengths), rows)
+
+
+def test_folders_that_cannot_be_used(swept, tiny, tmp_path):
+    """Another study's, one that differs in what is not its grid, a file, and one that cannot be written."""
+    folder, _ = swept
+    with pytest.raises(BadInput, match="belongs to study 'tiny'; give another --out"):
+        sweep("quick", out=folder, device="cpu")
+    with pytest.raises(BadInput, match=r"arms\.0\.steps = 20, not 21"):
+        sweep(tiny, out=folder, device="cpu", overrides={"steps": 21})
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(BadInput, match="cannot be written"):
+        sweep(tiny, out=file, device="cpu")
+    with pytest.raises(BadInput, match="cannot be written"):
+        sweep(tiny, out="/proc/nowhere", device="cpu")
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1", b"half"])
+def test_damaged_rows_are_named(damage, swept, tiny, tmp_path):
+    """A truncated Parquet file: which, and what to do about it."""
+    folder = shutil.copytree(swept[0], tmp_path / "out")
+    victim = sorted((folder / "cohorts").iterdir())[2]
+    victim.write_bytes(victim.read_bytes()[: len(victim.read_bytes()) // 2] if damage == b"half" else damage)
+    for attempt in (lambda: Store.existing(folder).rows(), lambda: sweep(tiny, out=folder, device="cpu")):
+        with pytest.raises(BadInput, match=f"{victim.name} is damaged; delete it and sweep again"):
+            attempt()
+    victim.unlink()
+    same_numbers(sweep(tiny, out=folder, device="cpu", cohort_size=1), swept[1])
+
+
+def test_damaged_weights_are_named(swept, tmp_path):
+    """The same for a safetensors file, and for one that is gone."""
+    folder = shutil.copytree(swept[0], tmp_path / "out")
+    row = swept[1].iloc[0].to_dict()
+    victim = folder / "weights" / f"{row['cohort_id']}.safetensors"
+    victim.write_bytes(victim.read_bytes()[:100])
+    with pytest.raises(BadInput, match="is damaged"):
+        Store.existing(folder).model(row)
+    victim.unlink()
+    with pytest.raises(BadInput, match="is missing"):
+        Store.existing(folder).model(row)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"on": "moon"}, "unknown executor 'moon'"),
+        ({"device": "tpu"}, "unknown device 'tpu'.* known: auto, cpu, cuda"),
+        ({"device": "cpu:1"}, "unknown device 'cpu:1'"),
+        ({"device": "cuda:99"}, "device cuda:99 is not there"),
+        ({"cohort_size": 0}, "cohort size must be at least 1"),
+    ],
+)
+def test_bad_arguments(arguments, words, tiny, tmp_path):
+    """Refused before anything is written."""
+    with pytest.raises(BadInput, match=words):
+        sweep(tiny, **{"out": tmp_path / "out", "device": "cpu", **arguments})
+    assert not (tmp_path / "out").exists()
+
+
+def test_auto_is_the_best_device_here():
+    """CUDA where there is one."""
+    assert chosen_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_study_files_and_objects_are_the_same(tiny, tiny_file):
+    """A study is what it says, wherever it came from."""
+    assert load_study(tiny_file) == tiny
