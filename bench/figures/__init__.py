@@ -1,0 +1,145 @@
+"""Figures: what a study's rows and models show, as PNG and PDF. One file a figure, one row of `FIGURES` each.
+
+To add a figure: one file with a function from (rows, store) to a matplotlib figure, one row here, one test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..bad_input import BadInput
+from ..store import Store, write_atomically
+from .condition_samples import draw_condition_samples
+from .kl_decomposition import draw_kl_decomposition
+from .kl_per_dimension import draw_kl_per_dimension
+from .mutual_information import draw_mutual_information
+from .rate_distortion import draw_rate_distortion
+from .scores import draw_scores
+from .style import DOTS_PER_INCH, look
+from .traversals import draw_traversals
+
+
+@dataclass(frozen=True)
+class FigureEntry:
+    """A figure that every study's results are asked for."""
+
+    name: str
+    """Of its files, without ending."""
+    title: str
+    caption: str
+    """What to see in it, and in which unit."""
+    needs: str
+    """What the results must hold for it to be drawn."""
+    draw: Callable[[pd.DataFrame, Store], Figure | None]
+    """(rows, store) to the figure, or None where the results do not hold what it needs. Called under `look()`."""
+
+
+FIGURES: dict[str, FigureEntry] = {
+    entry.name: entry
+    for entry in (
+        FigureEntry(
+            "kl_decomposition",
+            "KL decomposition against strength",
+            "The KL of the posterior to the prior, in nats per image, is the sum of three terms: what codes tell about "
+            "the image, I(x; z), the dependence between latents (total correlation), and what is left for each latent "
+            "alone. Bars show means over seeds, whiskers one standard deviation of the sum; panels of one data set "
+            "share their axis.",
+            "finished models scored with the KL decomposition",
+            draw_kl_decomposition,
+        ),
+        FigureEntry(
+            "scores",
+            "Scores against strength",
+            "Faint points are seeds, lines their means, bands one standard deviation. Arrows say which way is better; "
+            "axes have their own ranges, and strength runs in octaves. Points of different objectives at one strength "
+            "are moved apart a little.",
+            "finished models",
+            draw_scores,
+        ),
+        FigureEntry(
+            "rate_distortion",
+            "Rate and distortion",
+            "What the code costs (KL) against what it leaves unexplained (negative log-likelihood), in nats per image: "
+            "lower left is better. Lines join the strengths of one objective, numbers are strengths, crosses one "
+            "standard deviation over seeds, and the ELBO is constant along each grey line.",
+            "finished models scored with the KL decomposition",
+            draw_rate_distortion,
+        ),
+        FigureEntry(
+            "kl_per_dimension",
+            "KL of each latent",
+            "Nats that each latent carries on average, largest first, on a logarithmic scale, for the first seed: "
+            "pale latents are switched off. The orange bar ends as many latents as are active units, those whose "
+            "posterior mean has a variance above 0.01 over images.",
+            "finished models scored with the KL decomposition",
+            draw_kl_per_dimension,
+        ),
+        FigureEntry(
+            "mutual_information",
+            "Mutual information of latents and factors",
+            "How much each latent tells about each factor, in per cent of ln(number of classes), which is the "
+            "factor's entropy where its classes are equally frequent, for the first seed. An untangled code has one "
+            "dark cell a column and at most one a row; numbers below 5 are left out. Where there are many models, "
+            "some strengths stand for all.",
+            "finished models scored with the mutual information of latents and factors",
+            draw_mutual_information,
+        ),
+        FigureEntry(
+            "traversals",
+            "Reconstructions and latent traversals",
+            "Eight images, their reconstructions, and the first image with one latent at a time moved from -2 to 2, "
+            "for the first seed and up to three strengths an objective. Latents are sorted by the KL beside their "
+            "names, in nats; those below 0.05 nats are grey.",
+            "the weights of finished models, and the data set's images",
+            draw_traversals,
+        ),
+        FigureEntry(
+            "condition_samples",
+            "Samples by condition",
+            "Images that a conditional model makes from eight draws of the prior: the draw is the same down a column, "
+            "the condition the same along a row, for the first seed. A column should keep its style and change what "
+            "the model is told.",
+            "the weights of finished conditional models",
+            draw_condition_samples,
+        ),
+    )
+}
+"""Every figure by name, in reading order."""
+
+
+def drawings(store: Store, rows: pd.DataFrame | None = None) -> Iterator[tuple[FigureEntry, Figure | None]]:
+    """Draw each figure, with the look on until the next is asked for; None where the results do not allow it."""
+    known = store.rows() if rows is None else rows
+    for entry in FIGURES.values():
+        with look():
+            yield entry, entry.draw(known, store)
+
+
+def save_figures(store: Store) -> list[Path]:
+    """Draw each figure that the results allow into the folder `figures`, as PNG and PDF; the paths written."""
+    folder = store.folder / "figures"
+    written = []
+    try:
+        folder.mkdir(exist_ok=True)
+        for entry, figure in drawings(store):
+            if figure is None:
+                continue
+            for ending in ("png", "pdf"):
+                path = folder / f"{entry.name}.{ending}"
+                write_atomically(path, partial(write, figure, ending))
+                written.append(path)
+    except OSError as error:
+        raise BadInput(f"{folder} cannot be written: {error.strerror or error}") from error
+    return written
+
+
+def write(figure: Figure, ending: str, path: Path) -> None:
+    """Save a figure in a format, without the date, so that the same results make the same file."""
+    dated = {"CreationDate": None} if ending == "pdf" else {}
+    figure.savefig(path, format=ending, dpi=DOTS_PER_INCH, metadata=dated)

@@ -1,0 +1,152 @@
+"""Rows arranged as figures need them: an arm is one objective on one data set over its strengths and seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..objectives import OBJECTIVES
+
+Floats = NDArray[np.float64]
+
+NOT_A_VARIANT = ("data_set", "condition", "objective", "strength", "seed", "evaluation")
+"""Keys of a run's configuration that have a place of their own, or change no model."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """One objective on one data set: its finished rows."""
+
+    data_set: str
+    condition: str | None
+    objective: str
+    variant: str
+    """What sets it apart from another arm of the same objective, e.g. `estimator mss`; mostly empty."""
+    number: int
+    """Its place among the variants of its objective."""
+    rows: pd.DataFrame
+
+    @property
+    def subject(self) -> str:
+        """What it was trained on: `dsprites given shape`."""
+        return f"{self.data_set} given {self.condition}" if self.condition else self.data_set
+
+    @property
+    def method(self) -> str:
+        """Its objective as papers write it, with the variant: `β-TCVAE (estimator mss)`."""
+        title = OBJECTIVES[self.objective].title
+        return f"{title} ({self.variant})" if self.variant else title
+
+    @property
+    def title(self) -> str:
+        """Method and condition, for a panel under a data set's heading: `CVAE given shape`."""
+        return f"{self.method} given {self.condition}" if self.condition else self.method
+
+    @property
+    def symbol(self) -> str | None:
+        """The papers' symbol for its strength, None if it has none."""
+        return OBJECTIVES[self.objective].strength
+
+    @property
+    def strengths(self) -> list[float]:
+        """The strengths that have finished rows, ascending."""
+        return sorted({float(s) for s in self.rows["strength"]})
+
+    def setting(self, strength: float) -> str:
+        """A strength with its symbol, `β = 4`; empty for an objective that has none."""
+        return f"{self.symbol} = {strength:g}" if self.symbol else ""
+
+    def label(self, strength: float) -> str:
+        """Title and setting, for a picture of one model."""
+        return f"{self.title}, {self.setting(strength)}" if self.symbol else self.title
+
+    def values(self, column: str, strength: float) -> Floats:
+        """A score of every seed at a strength, [seeds]; rows without it are left out."""
+        if column not in self.rows:
+            return np.empty(0)
+        at_strength = self.rows.loc[self.rows["strength"] == strength, column]
+        return at_strength.dropna().to_numpy(dtype=np.float64)
+
+    def has(self, column: str) -> bool:
+        """Whether any row has the score."""
+        return column in self.rows and bool(self.rows[column].notna().any())
+
+    def first_seed(self, strength: float) -> dict[str, Any]:
+        """The row of the smallest seed at a strength, which stands for all of them in pictures of one model."""
+        at_strength = self.rows[self.rows["strength"] == strength]
+        row: dict[str, Any] = at_strength.sort_values("seed", kind="stable").iloc[0].to_dict()
+        return row
+
+
+def arms_of(rows: pd.DataFrame) -> list[Arm]:
+    """The finished rows arm by arm, in the order of the rows; diverged and failed ones are in none."""
+    done = rows[rows["status"] == "done"]
+    found = []
+    for (data_set, condition, objective), members in done.groupby(
+        ["data_set", "condition", "objective"], sort=False, dropna=False
+    ):
+        given = condition if isinstance(condition, str) else None
+        for number, (variant, part) in enumerate(members.groupby(variants(members), sort=False)):
+            found.append(Arm(str(data_set), given, str(objective), str(variant), number, part))
+    return found
+
+
+def variants(rows: pd.DataFrame) -> pd.Series[str]:
+    """For each row what its configuration has of its own among these rows, in words; mostly nothing."""
+    configurations = [flat(json.loads(text)) for text in rows["configuration"]]
+    keys = sorted({key for configuration in configurations for key in configuration})
+    differing = [key for key in keys if len({c.get(key) for c in configurations}) > 1]
+    words = [", ".join(f"{key} {c.get(key, '-')}" for key in differing) for c in configurations]
+    return pd.Series(words, index=rows.index, dtype=str)
+
+
+def flat(configuration: Mapping[str, Any]) -> dict[str, str]:
+    """What of a configuration can make a variant, options included."""
+    kept = {key: value for key, value in configuration.items() if key not in NOT_A_VARIANT}
+    return {key: str(value) for key, value in {**kept, **kept.pop("options", {})}.items() if key != "options"}
+
+
+def by_subject(arms: Sequence[Arm]) -> dict[str, list[Arm]]:
+    """Arms by data set and condition."""
+    found: dict[str, list[Arm]] = {}
+    for arm in arms:
+        found.setdefault(arm.subject, []).append(arm)
+    return found
+
+
+def by_data_set(arms: Sequence[Arm]) -> dict[str, list[Arm]]:
+    """Arms by data set."""
+    found: dict[str, list[Arm]] = {}
+    for arm in arms:
+        found.setdefault(arm.data_set, []).append(arm)
+    return found
+
+
+def some_strengths(arms: Sequence[Arm], *, each: int, in_all: int) -> list[tuple[Arm, float]]:
+    """Which models get a picture of their own: evenly spaced strengths of every arm, within a budget.
+
+    At most `each` strengths an arm and `in_all` pictures; with many arms each has one, its middle strength, and
+    arms beyond the budget have none.
+    """
+    count = max(1, min(each, in_all // max(1, len(arms))))
+    return [(arm, s) for arm in arms[:in_all] for s in evenly(arm.strengths, count)]
+
+
+def evenly(values: Sequence[float], count: int) -> list[float]:
+    """`count` of the values, first and last included; the middle one if only one is wanted."""
+    if count >= len(values):
+        return list(values)
+    if count == 1:
+        return [values[(len(values) - 1) // 2]]
+    return [values[round(n * (len(values) - 1) / (count - 1))] for n in range(count)]
+
+
+def mean_and_spread(values: Floats) -> tuple[float, float]:
+    """Mean and standard deviation (ddof 1) over seeds; a single seed has no spread: NaN."""
+    return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan")

@@ -1,0 +1,75 @@
+"""Samples of conditional models: the same random codes under every condition."""
+
+from __future__ import annotations
+
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from disbench.datasets import DATA_SETS
+
+from ..models import VAE
+from ..randomness import normal
+from ..run import Run
+from ..store import Store
+from .arms import Arm, Floats, arms_of, by_subject, evenly, some_strengths
+from .page import Block, columns_that_fit, is_left, page
+from .tiles import draw_mosaic, mosaic
+from .trained import trained
+
+TILES = 8
+TILE = 0.28
+MOST_CLASSES = 12
+"""Of a condition with more classes, evenly spaced ones show."""
+
+
+def draw_condition_samples(rows: pd.DataFrame, store: Store) -> Figure | None:
+    """A mosaic a model: a row a class, a column a code from the prior; for the smallest seed."""
+    arms = [arm for arm in arms_of(rows) if arm.condition]
+    sheets: list[tuple[Arm, float, Floats]] = []
+    for arm, strength in some_strengths(arms, each=4, in_all=32):
+        found = trained(store, arm.first_seed(strength))
+        if found is not None:
+            sheets.append((arm, strength, samples(*found)))
+    if not sheets:
+        return None
+    groups = {
+        subject: [sheet for sheet in sheets if sheet[0].subject == subject]
+        for subject in by_subject([arm for arm, _, _ in sheets])
+    }
+    blocks = []
+    for subject, members in groups.items():
+        classes = shown_classes(members[0][0])
+        size = (TILE * TILES, TILE * len(classes))
+        columns = min(len(members), columns_that_fit(size[0], 0.2, 0.75))
+        blocks.append(Block(subject, len(members), columns, size, gap=(0.2, 0.45), left=0.75, bottom=0.15))
+    figure, places = page(blocks)
+    for block, members, panels in zip(blocks, groups.values(), places, strict=True):
+        for number, ((arm, strength, picture), axes) in enumerate(zip(members, panels, strict=True)):
+            classes = shown_classes(arm)
+            centres = draw_mosaic(axes, picture, len(classes))
+            if is_left(number, block):
+                name = str(arm.condition).replace("_", " ")
+                axes.set_yticks(centres, [f"{name} {c}" for c in classes])
+                axes.tick_params(axis="y", length=0, pad=3)
+            axes.set_title(f"{arm.method}, {arm.setting(strength)}" if arm.symbol else arm.method, loc="left")
+    return figure
+
+
+def shown_classes(arm: Arm) -> list[int]:
+    """The classes of an arm's condition that have a row."""
+    entry = DATA_SETS[arm.data_set]
+    size = entry.factor_sizes[entry.factor_names.index(str(arm.condition))]
+    return [int(c) for c in evenly(list(range(size)), MOST_CLASSES)]
+
+
+@torch.no_grad()
+def samples(run: Run, model: VAE) -> Floats:
+    """Images decoded from the same prior draws under each class, as a mosaic [classes, draws]."""
+    entry = DATA_SETS[run.data_set]
+    size = entry.factor_sizes[entry.factor_names.index(str(run.condition))]
+    classes = [int(c) for c in evenly(list(range(size)), MOST_CLASSES)]
+    codes = normal([run.seed], "sample", [0], TILES * run.latents)[0, 0].reshape(TILES, run.latents)
+    told = torch.eye(size)[classes].repeat_interleave(TILES, dim=0)
+    images = model.decode(codes.repeat(len(classes), 1), told).sigmoid()
+    return mosaic(images.unflatten(0, (len(classes), TILES)))

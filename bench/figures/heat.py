@@ -1,0 +1,50 @@
+"""A heat map of a small table: cells, numbers in them, a scale beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from .arms import Floats
+from .page import header_place
+from .style import heat_colours, ink_on
+
+
+def draw_cells(
+    axes: Axes, table: Floats, scale: Normalize, *, numbers: Callable[[float], str] | None, size: float = 6.0
+) -> None:
+    """Colour the cells of a table [rows, columns]; write `numbers(value)` into each. NaN stays white and empty."""
+    colours = heat_colours()
+    axes.imshow(table, cmap=colours, norm=scale, aspect="auto", interpolation="nearest")
+    axes.set_xticks(np.arange(table.shape[1] + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(table.shape[0] + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=0.8)
+    axes.tick_params(which="both", length=0)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+    if numbers is None:
+        return
+    for (row, column), value in np.ndenumerate(table):
+        if np.isfinite(value):
+            red, green, blue, _ = colours(scale(value))
+            ink = ink_on(red, green, blue)
+            axes.text(column, row, numbers(float(value)), size=size, color=ink, ha="center", va="center")
+
+
+def draw_scale(
+    figure: Figure, scale: Normalize, label: str, ticks: Sequence[float], texts: Sequence[str]
+) -> None:
+    """A horizontal colour scale at the top left of the page, with its label beside it; needs 0.55 inches of header."""
+    width, height = figure.get_size_inches()
+    x, y = header_place(figure, 0.25, 0.16)
+    axes = figure.add_axes((x, y, 2.0 / width, 0.12 / height))
+    bar = figure.colorbar(ScalarMappable(scale, heat_colours()), cax=axes, orientation="horizontal")
+    bar.set_ticks(list(ticks), labels=list(texts))
+    bar.outline.set_visible(False)
+    axes.tick_params(labelsize=7, length=2, pad=2)
+    figure.text(x + 2.15 / width, y + 0.06 / height, label, size=8, va="center", ha="left")

@@ -1,0 +1,125 @@
+"""Where panels go on a page, in inches, so that text never has to guess how much room there is.
+
+A block is a titled grid of equal panels. Blocks fill shelves from left to right; a block that does not fit on the
+shelf starts the next one. The page is as large as its blocks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+WIDTH = 11.0
+"""Inches that a shelf may take."""
+
+EDGE = 0.12
+HEADING = 0.25
+BETWEEN = 0.2
+
+
+@dataclass(frozen=True)
+class Block:
+    """A titled grid of equal panels; sizes in inches."""
+
+    title: str
+    panels: int
+    columns: int
+    panel: tuple[float, float]
+    """Width and height of the axes."""
+    gap: tuple[float, float] = (0.45, 0.6)
+    """Between axes, across and down: room for tick labels and titles."""
+    left: float = 0.55
+    top: float = 0.23
+    bottom: float = 0.42
+    right: float = 0.08
+
+    @property
+    def rows(self) -> int:
+        """Rows of panels."""
+        return math.ceil(self.panels / self.columns)
+
+    @property
+    def width(self) -> float:
+        """Outer width."""
+        used = min(self.columns, self.panels)
+        return self.left + used * self.panel[0] + (used - 1) * self.gap[0] + self.right
+
+    @property
+    def height(self) -> float:
+        """Outer height, heading included."""
+        inner = self.rows * self.panel[1] + (self.rows - 1) * self.gap[1]
+        return HEADING * bool(self.title) + self.top + inner + self.bottom
+
+
+def columns_that_fit(panel: float, gap: float, left: float = 0.55) -> int:
+    """How many panels of a width stand side by side on a page."""
+    return max(1, int((WIDTH - left + gap) // (panel + gap)))
+
+
+def page(
+    blocks: Sequence[Block], *, header: float = 0.0, width: float = 4.0
+) -> tuple[Figure, list[list[Axes]]]:
+    """A figure with the blocks on it, and each block's axes, row by row.
+
+    `header` inches are left free at the top for a legend; the page is at least `width` wide.
+    """
+    places, across, down = shelves(blocks)
+    size = (max(across, width) + 2 * EDGE, down + header + 2 * EDGE)
+    figure = Figure(figsize=size)
+    drawn = []
+    for block, (x, y) in zip(blocks, places, strict=True):
+        left, top = EDGE + x, size[1] - EDGE - header - y
+        if block.title:
+            figure.text(
+                left / size[0], top / size[1], block.title, weight="bold", size=10, va="top", ha="left"
+            )
+        drawn.append(panels(figure, block, left, top))
+    return figure, drawn
+
+
+def panels(figure: Figure, block: Block, left: float, top: float) -> list[Axes]:
+    """The axes of a block whose upper left corner is at (left, top) inches from the lower left of the figure."""
+    width, height = figure.get_size_inches()
+    panel_width, panel_height = block.panel
+    first = top - HEADING * bool(block.title) - block.top - panel_height
+    made = []
+    for number in range(block.panels):
+        row, column = divmod(number, block.columns)
+        x = left + block.left + column * (panel_width + block.gap[0])
+        y = first - row * (panel_height + block.gap[1])
+        made.append(figure.add_axes((x / width, y / height, panel_width / width, panel_height / height)))
+    return made
+
+
+def shelves(blocks: Sequence[Block]) -> tuple[list[tuple[float, float]], float, float]:
+    """The upper left corner of each block, inches right and down, and the width and height of all."""
+    places: list[tuple[float, float]] = []
+    x = y = shelf = across = 0.0
+    for block in blocks:
+        if x and x + block.width > WIDTH:
+            x, y, shelf = 0.0, y + shelf + BETWEEN, 0.0
+        places.append((x, y))
+        x += block.width
+        shelf, across = max(shelf, block.height), max(across, x)
+        x += BETWEEN
+    return places, across, y + shelf
+
+
+def is_left(number: int, block: Block) -> bool:
+    """Whether a panel stands first in its row."""
+    return number % block.columns == 0
+
+
+def is_lowest(number: int, block: Block) -> bool:
+    """Whether no panel stands below a panel."""
+    return number + block.columns >= block.panels
+
+
+def header_place(figure: Figure, x: float, y: float) -> tuple[float, float]:
+    """Figure coordinates of a point x inches from the left edge and y inches below the top edge."""
+    width, height = figure.get_size_inches()
+    return (EDGE + x) / width, 1 - (EDGE + y) / height

@@ -1,0 +1,118 @@
+"""The look that all figures share: theme, colours, markers. Nothing here changes matplotlib's global state for good."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import matplotlib
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
+
+from ..objectives import OBJECTIVES
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")
+"""Okabe and Ito's colours, with wine for their yellow, which is too pale for a line on white.
+
+Any two stay apart with protanopia, deuteranopia and tritanopia; a test simulates all three.
+"""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+"""A second sign beside the colour, for grey prints."""
+
+DASHES = ("-", "--", ":", "-.")
+"""Variants of one objective."""
+
+TERM_COLOURS = {
+    "mutual_information_nats": "#0072B2",
+    "total_correlation_nats": "#E69F00",
+    "dimensionwise_kl_nats": "#BBBBBB",
+}
+"""The three terms of the KL, dark, middle and light."""
+
+INK, FAINT, DEAD = "#1A1A1A", "#767676", "#767676"
+"""Text; remarks; latents that carry next to nothing. All have a contrast of at least 4.5 on white."""
+
+HEAT = ("#F7FAFC", "#A9CFE6", "#3A8FC2", "#00568A", "#002B47")
+"""Of heat maps, from nothing to much."""
+
+ACCENT = "#D55E00"
+"""A mark on a heat map."""
+
+DOTS_PER_INCH = 160
+
+
+def look() -> AbstractContextManager[None]:
+    """The theme, for as long as the context lasts: enter it to draw and to save."""
+    theme: dict[str, Any] = {
+        **seaborn.axes_style("ticks"),
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],
+        "font.size": 8.0,
+        "axes.labelsize": 8.0,
+        "axes.titlesize": 8.5,
+        "axes.titlepad": 5.0,
+        "axes.labelpad": 3.0,
+        "axes.edgecolor": INK,
+        "axes.labelcolor": INK,
+        "text.color": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "axes.linewidth": 0.7,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": False,
+        "grid.color": "#E3E3E3",
+        "grid.linewidth": 0.6,
+        "xtick.labelsize": 7.5,
+        "ytick.labelsize": 7.5,
+        "xtick.major.size": 3.0,
+        "ytick.major.size": 3.0,
+        "xtick.major.width": 0.7,
+        "ytick.major.width": 0.7,
+        "xtick.minor.size": 0.0,
+        "ytick.minor.size": 0.0,
+        "lines.linewidth": 1.5,
+        "lines.markersize": 4.5,
+        "legend.frameon": False,
+        "legend.fontsize": 8.0,
+        "figure.facecolor": "white",
+        "savefig.facecolor": "white",
+        "axes.facecolor": "white",
+        "pdf.fonttype": 42,
+        "image.interpolation": "nearest",
+    }
+    return matplotlib.rc_context(theme)
+
+
+def line_style(objective: str, number: int = 0) -> dict[str, str]:
+    """Colour and marker of an objective, its row in `OBJECTIVES`, so the same in all figures; dashes of a variant."""
+    place = list(OBJECTIVES).index(objective)
+    return {
+        "color": PALETTE[place % len(PALETTE)],
+        "marker": MARKERS[place % len(MARKERS)],
+        "linestyle": DASHES[number % len(DASHES)],
+    }
+
+
+def heat_colours() -> Colormap:
+    """White for nothing, dark blue for much: one order of luminance, so that it reads in grey too."""
+    colours: Colormap = seaborn.blend_palette(HEAT, as_cmap=True)
+    return colours
+
+
+def ink_on(red: float, green: float, blue: float) -> str:
+    """Dark or white text, whichever has more contrast on a background (WCAG relative luminance)."""
+
+    def linear(channel: float) -> float:
+        return channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
+
+    luminance = 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
+    return "white" if luminance < 0.18 else INK
+
+
+def quiet_grid(axes: Axes) -> None:
+    """Faint horizontal rules behind the data."""
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)
