@@ -212,8 +212,10 @@ def first_objection(error: ValidationError) -> str:
     key = ".".join(place)
     more = f" (and {len(objections) - 1} more)" if len(objections) > 1 else ""
     if objection["type"] == "extra_forbidden":
-        fields = {"arms": Arm, "evaluation": Evaluation}.get(place[0], Study).model_fields
-        known = [*fields, *(Arm.model_fields if fields is Study.model_fields else [])]
+        tables: dict[str, type[Strict]] = {"arms": Arm, "evaluation": Evaluation}
+        known = list(
+            tables[place[0]].model_fields if place[0] in tables else [*Study.model_fields, *Arm.model_fields]
+        )
         near = difflib.get_close_matches(place[-1], known, n=1)
         guess = f"did you mean {near[0]!r}? " if near else ""
         return f"unknown key {key!r}; {guess}known: {', '.join(known)}{more}"
