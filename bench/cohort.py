@@ -83,8 +83,11 @@ def train(
     optimiser = torch.optim.Adam(parameters.values(), lr=run.learning_rate, fused=True)
     losses = batched_loss(model, run, len(data), len(seeds))
     # Runs of one seed see the same data, whatever their objective and strength: fetch it once.
-    distinct = sorted(set(seeds))
-    place = [distinct.index(seed) for seed in seeds]
+    distinct = list(dict.fromkeys(seeds))
+    places = [distinct.index(seed) for seed in seeds]
+
+    def to_each(shared: Tensor) -> Tensor:
+        return shared if distinct == seeds else shared[places]
 
     for first in range(0, run.steps, DRAWN_AHEAD):
         steps = range(first, min(first + DRAWN_AHEAD, run.steps))
@@ -95,7 +98,9 @@ def train(
             images = data.images(flat).to(dtype).unflatten(0, (len(distinct), run.batch_size))
             told = condition.one_hot(data.factors(flat), dtype).unflatten(0, (len(distinct), run.batch_size))
             optimiser.zero_grad(set_to_none=True)
-            losses(parameters, images[place], told[place], noise[place, t], strengths).sum().backward()
+            losses(
+                parameters, to_each(images), to_each(told), to_each(noise[:, t]), strengths
+            ).sum().backward()
             optimiser.step()
         on_images(len(steps) * run.batch_size * len(seeds))
     return {
@@ -139,8 +144,9 @@ def batched_loss(model: VAE, run: Run, dataset_size: int, models: int) -> Callab
         return vmap(loss_of_one)
 
     def plain(parameters: Parameters, *stacked: Tensor) -> Tensor:
-        only = {name: value[0] for name, value in parameters.items()}
-        return loss_of_one(only, *(value[0] for value in stacked))
+        # Squeezed, not indexed: the gradient of an index is a copy into zeros.
+        only = {name: value.squeeze(0) for name, value in parameters.items()}
+        return loss_of_one(only, *(value.squeeze(0) for value in stacked))
 
     return plain
 
