@@ -17,7 +17,8 @@ from PIL import Image
 
 from .bad_input import BadInput
 from .evaluation import SCORES
-from .figures import FigureEntry, drawings
+from .figures import FIGURES, FigureEntry, fingerprint, png
+from .figures.style import DOTS_PER_INCH
 from .objectives import OBJECTIVES
 from .store import Store, schema, write_atomically
 from .study import Study, load_study, shipped_studies
@@ -26,14 +27,13 @@ from .tables import READABLE, cells, parts, shown_scores, summary
 PICTURE_BYTES = 550_000
 """A figure takes no more of the page than this; larger ones lose colours first, then pixels."""
 
-PICTURE_DOTS_PER_INCH = 150
-
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table."""
+    """One cell of a table: a text, or a mean with its spread."""
 
     text: str
+    spread: str = ""
     best: bool = False
 
 
@@ -156,12 +156,18 @@ def as_table(title: str, part: pd.DataFrame) -> Table:
         best(part[name], SCORES[name].direction) for name in names
     ]
     lines = [
-        [Cell(str(value), marks[column][line]) for column, value in enumerate(values)]
+        [as_cell(str(value), marks[column][line]) for column, value in enumerate(values)]
         for line, values in enumerate(text.itertuples(index=False))
     ]
     objectives = list(part["objective"])
     breaks = [n > 0 and objectives[n] != objectives[n - 1] for n in range(len(objectives))]
     return Table(title, [str(heading) for heading in text.columns], lines, breaks)
+
+
+def as_cell(text: str, is_best: bool) -> Cell:
+    """A cell from its text, `mean ± spread` taken apart."""
+    mean, sign, spread = text.partition(" ± ")
+    return Cell(mean, f"± {spread}" if sign else "", is_best)
 
 
 def best(means: pd.Series[float], direction: str | None) -> list[bool]:
@@ -177,14 +183,15 @@ def pictures(store: Store, rows: pd.DataFrame) -> Iterable[Picture]:
     """Every figure as a PNG inside a data address, or a note in its place."""
     data_sets = ", ".join(dict.fromkeys(rows.loc[rows["status"] == "done", "data_set"]))
     objectives = ", ".join(OBJECTIVES[name].title for name in dict.fromkeys(rows["objective"]))
-    for entry, figure in drawings(store, rows):
-        if figure is None:
+    state = fingerprint(store)
+    for entry in FIGURES.values():
+        image = png(entry, rows, store, state)
+        if image is None:
             yield Picture(entry, "", "", 0, 0)
             continue
-        stream = io.BytesIO()
-        figure.savefig(stream, format="png", dpi=PICTURE_DOTS_PER_INCH)
-        width, height = (round(float(inches) * 96) for inches in figure.get_size_inches())
-        source = "data:image/png;base64," + base64.b64encode(fitted(stream.getvalue())).decode()
+        with Image.open(io.BytesIO(image)) as opened:
+            width, height = (round(pixels * 96 / DOTS_PER_INCH) for pixels in opened.size)
+        source = "data:image/png;base64," + base64.b64encode(fitted(image)).decode()
         yield Picture(entry, source, f"{entry.title}: {objectives} on {data_sets}", width, height)
 
 

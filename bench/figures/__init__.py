@@ -5,13 +5,17 @@ To add a figure: one file with a function from (rows, store) to a matplotlib fig
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
+from PIL import Image
 
 from ..bad_input import BadInput
 from ..store import Store, write_atomically
@@ -23,6 +27,9 @@ from .rate_distortion import draw_rate_distortion
 from .scores import draw_scores
 from .style import DOTS_PER_INCH, look
 from .traversals import draw_traversals
+
+FINGERPRINT = "disbench results"
+"""The key under which a PNG file keeps the state of the results that it shows."""
 
 
 @dataclass(frozen=True)
@@ -113,33 +120,68 @@ FIGURES: dict[str, FigureEntry] = {
 """Every figure by name, in reading order."""
 
 
-def drawings(store: Store, rows: pd.DataFrame | None = None) -> Iterator[tuple[FigureEntry, Figure | None]]:
-    """Draw each figure, with the look on until the next is asked for; None where the results do not allow it."""
-    known = store.rows() if rows is None else rows
-    for entry in FIGURES.values():
-        with look():
-            yield entry, entry.draw(known, store)
-
-
 def save_figures(store: Store) -> list[Path]:
-    """Draw each figure that the results allow into the folder `figures`, as PNG and PDF; the paths written."""
-    folder = store.folder / "figures"
+    """Draw each figure that the results allow into the folder `figures`, as PNG and PDF; the paths written.
+
+    A figure of an earlier call that the results no longer allow is removed.
+    """
+    folder, rows, state = store.folder / "figures", store.rows(), fingerprint(store)
     written = []
     try:
         folder.mkdir(exist_ok=True)
-        for entry, figure in drawings(store):
-            if figure is None:
-                continue
-            for ending in ("png", "pdf"):
-                path = folder / f"{entry.name}.{ending}"
-                write_atomically(path, partial(write, figure, ending))
-                written.append(path)
+        for entry in FIGURES.values():
+            paths = {ending: folder / f"{entry.name}.{ending}" for ending in ("png", "pdf")}
+            with look():
+                figure = entry.draw(rows, store)
+                if figure is None:
+                    for path in paths.values():
+                        path.unlink(missing_ok=True)
+                    continue
+                write_atomically(paths["png"], partial(write_png, figure, state))
+                write_atomically(paths["pdf"], partial(write_pdf, figure))
+            written += paths.values()
     except OSError as error:
         raise BadInput(f"{folder} cannot be written: {error.strerror or error}") from error
     return written
 
 
-def write(figure: Figure, ending: str, path: Path) -> None:
-    """Save a figure in a format, without the date, so that the same results make the same file."""
-    dated = {"CreationDate": None} if ending == "pdf" else {}
-    figure.savefig(path, format=ending, dpi=DOTS_PER_INCH, metadata=dated)
+def png(entry: FigureEntry, rows: pd.DataFrame, store: Store, state: str) -> bytes | None:
+    """A figure as PNG: the saved one if it shows this `state`, the fingerprint of the store; else drawn now."""
+    try:
+        saved = (store.folder / "figures" / f"{entry.name}.png").read_bytes()
+        with Image.open(io.BytesIO(saved)) as image:
+            if image.info.get(FINGERPRINT) == state:
+                return saved
+    except OSError:
+        pass
+    with look():
+        figure = entry.draw(rows, store)
+        if figure is None:
+            return None
+        stream = io.BytesIO()
+        write_png(figure, state, stream)
+        return stream.getvalue()
+
+
+def write_png(figure: Figure, state: str, target: Path | io.BytesIO) -> None:
+    """Save a figure as PNG that says which state of the results it shows."""
+    figure.savefig(target, format="png", dpi=DOTS_PER_INCH, metadata={FINGERPRINT: state})
+
+
+def write_pdf(figure: Figure, path: Path) -> None:
+    """Save a figure as PDF without the date, so that the same results make the same file."""
+    figure.savefig(path, format="pdf", dpi=DOTS_PER_INCH, metadata={"CreationDate": None})
+
+
+def fingerprint(store: Store) -> str:
+    """Hash of all that figures depend on: study, rows, which weights there are, and the code that draws."""
+    state = hashlib.sha256(matplotlib.__version__.encode())
+    for path in (
+        store.study_file,
+        *sorted(store.cohorts.glob("*.parquet")),
+        *sorted(Path(__file__).parent.glob("*.py")),
+    ):
+        state.update(path.name.encode() + path.read_bytes())
+    for path in sorted(store.weights.glob("*.safetensors")):
+        state.update(f"{path.name} {path.stat().st_size}".encode())
+    return state.hexdigest()

@@ -12,9 +12,9 @@ from ..models import VAE
 from ..randomness import normal
 from ..run import Run
 from ..store import Store
-from .arms import Arm, Floats, arms_of, by_subject, evenly, some_strengths
+from .arms import Arm, arms_of, by_subject, evenly, some_strengths
 from .page import Block, columns_that_fit, is_left, page
-from .tiles import draw_mosaic, mosaic
+from .tiles import Pixels, draw_mosaic, mosaic
 from .trained import trained
 
 TILES = 8
@@ -26,7 +26,7 @@ MOST_CLASSES = 12
 def draw_condition_samples(rows: pd.DataFrame, store: Store) -> Figure | None:
     """A mosaic a model: a row a class, a column a code from the prior; for the smallest seed."""
     arms = [arm for arm in arms_of(rows) if arm.condition]
-    sheets: list[tuple[Arm, float, Floats]] = []
+    sheets: list[tuple[Arm, float, Pixels]] = []
     for arm, strength in some_strengths(arms, each=4, in_all=32):
         found = trained(store, arm.first_seed(strength))
         if found is not None:
@@ -64,7 +64,7 @@ def shown_classes(arm: Arm) -> list[int]:
 
 
 @torch.no_grad()
-def samples(run: Run, model: VAE) -> Floats:
+def samples(run: Run, model: VAE) -> Pixels:
     """Images decoded from the same prior draws under each class, as a mosaic [classes, draws]."""
     entry = DATA_SETS[run.data_set]
     size = entry.factor_sizes[entry.factor_names.index(str(run.condition))]

@@ -20,11 +20,12 @@ def draw_cells(
 ) -> None:
     """Colour the cells of a table [rows, columns]; write `numbers(value)` into each. NaN stays white and empty."""
     colours = heat_colours()
-    axes.imshow(table, cmap=colours, norm=scale, aspect="auto", interpolation="nearest")
-    axes.set_xticks(np.arange(table.shape[1] + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(table.shape[0] + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=0.8)
-    axes.tick_params(which="both", length=0)
+    height, width = table.shape
+    edges = np.arange(width + 1) - 0.5, np.arange(height + 1) - 0.5
+    axes.pcolormesh(*edges, table, cmap=colours, norm=scale, edgecolors="white", linewidth=0.8)
+    axes.set_xlim(-0.5, width - 0.5)
+    axes.set_ylim(height - 0.5, -0.5)
+    axes.tick_params(length=0)
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
     if numbers is None:

@@ -97,7 +97,7 @@ def draw_arm(axes: Axes, arm: Arm, top: float) -> None:
         if np.isfinite(deviation):
             axes.errorbar(x, value, deviation, color=INK, elinewidth=0.9, capsize=2.2, capthick=0.9)
         end = max(value + np.nan_to_num(deviation), above[int(x)])
-        axes.text(x, end + 0.02 * top, short(value), size=7, weight="bold", ha="center", va="bottom")
+        axes.text(x, end + 0.02 * top, short(value), size=7.5, ha="center", va="bottom")
     axes.set_title(arm.title, loc="left")
     axes.set_xticks(places, [f"{s:g}" for s in arm.strengths] if arm.symbol else ["" for _ in places])
     axes.set_xlabel(

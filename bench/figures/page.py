@@ -18,6 +18,7 @@ WIDTH = 11.0
 
 EDGE = 0.12
 HEADING = 0.25
+HEADING_POINTS = 11.0
 BETWEEN = 0.2
 
 
@@ -74,9 +75,7 @@ def page(
     for block, (x, y) in zip(blocks, places, strict=True):
         left, top = EDGE + x, size[1] - EDGE - header - y
         if block.title:
-            figure.text(
-                left / size[0], top / size[1], block.title, weight="bold", size=10, va="top", ha="left"
-            )
+            figure.text(left / size[0], top / size[1], block.title, size=HEADING_POINTS, va="top", ha="left")
         drawn.append(panels(figure, block, left, top))
     return figure, drawn
 

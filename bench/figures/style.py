@@ -80,7 +80,7 @@ def look() -> AbstractContextManager[None]:
         "figure.facecolor": "white",
         "savefig.facecolor": "white",
         "axes.facecolor": "white",
-        "pdf.fonttype": 42,
+        "pdf.fonttype": 42,  # TrueType: conferences refuse Type 3
         "image.interpolation": "nearest",
     }
     return matplotlib.rc_context(theme)

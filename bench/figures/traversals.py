@@ -18,10 +18,10 @@ from ..models import VAE
 from ..randomness import integers
 from ..run import Run
 from ..store import Store
-from .arms import Arm, Floats, arms_of, by_subject, some_strengths
+from .arms import Arm, arms_of, by_subject, some_strengths
 from .page import Block, columns_that_fit, page
 from .style import DEAD, INK
-from .tiles import draw_mosaic, mosaic
+from .tiles import Pixels, draw_mosaic, mosaic
 from .trained import images_of, trained
 
 TILES = 8
@@ -44,7 +44,7 @@ TILE = 0.28
 class Sheet:
     """The mosaic of one model and the labels of its rows."""
 
-    picture: Floats
+    picture: Pixels
     labels: list[str]
     alive: list[bool]
 
@@ -88,7 +88,6 @@ def draw_sheet(axes: Axes, sheet: Sheet) -> None:
     axes.tick_params(axis="y", length=0, labelsize=7, pad=3)
     for label, alive in zip(axes.get_yticklabels(), sheet.alive, strict=True):
         label.set_color(INK if alive else DEAD)
-        label.set_style("normal" if alive else "italic")
 
 
 @torch.no_grad()
