@@ -84,10 +84,11 @@ def encode(run: Run, model: VAE, data: DataSet) -> Encoded:
     return Encoded(indices, factors, mean, logvar, reconstruction, train)
 
 
-def scores(run: Run, encoded: Encoded) -> dict[str, Any]:
+def scores(run: Run, encoded: Encoded, dataset_size: int) -> dict[str, Any]:
     """Result columns of one run: likelihood terms and every metric that the run asks for and its codes allow.
 
-    A conditional model is scored over the factors that it was not told, and for what still leaks of the one it was.
+    `dataset_size` is N, as the minibatch estimators of the aggregate posterior need it. A conditional model is scored
+    over the factors that it was not told, and for what still leaks of the one it was.
     """
     told = Conditioning.of(run)
     kept = [k for k in range(encoded.factors.shape[1]) if not (told.size and k == told.column)]
@@ -107,9 +108,17 @@ def scores(run: Run, encoded: Encoded) -> dict[str, Any]:
             **arrays,
             train=encoded.train,
             seed=run.seed,
-            options=run.evaluation.options,
+            options=with_dataset_size(run, dataset_size),
         ),
     }
+
+
+def with_dataset_size(run: Run, dataset_size: int) -> dict[str, dict[str, Any]]:
+    """The run's options of metrics, with the batch and data set that the minibatch estimators stand for."""
+    minibatch = {"dataset_size": dataset_size, "batch_size": run.batch_size}
+    estimators = {f"kl_decomposition_{name}": minibatch for name in ("mws", "mss")}
+    given = run.evaluation.options
+    return {name: {**estimators.get(name, {}), **given.get(name, {})} for name in {*estimators, *given}}
 
 
 def possible(metrics: tuple[str, ...], arrays: Mapping[str, Any]) -> list[str]:

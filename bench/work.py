@@ -39,7 +39,10 @@ def work(
         weights = one_model(parameters, position)
         outcome: dict[str, Any] = {"status": "diverged"}
         if is_finite(weights):
-            outcome = {"status": "done", **scores(run, encode(run, with_parameters(run, weights), data))}
+            outcome = {
+                "status": "done",
+                **scores(run, encode(run, with_parameters(run, weights), data), len(data)),
+            }
         rows.append(
             row(cohort, run, study_name, data.device)
             | {"data_source": data.source, "train_seconds": train_seconds}

@@ -1,5 +1,6 @@
 """Measures of disentanglement: pure functions of arrays."""
 
+from .dci import DCI, dci
 from .kl_decomposition import (
     KLDecomposition,
     gaussian_kl,
@@ -10,10 +11,17 @@ from .kl_decomposition import (
 from .mig import mig
 from .mutual_information import equal_width_bins, factor_entropy, mutual_information_matrix
 from .posterior_collapse import active_units, mean_variance
+from .table import METRICS, Metric, Score, compute
 
 __all__ = [
+    "DCI",
+    "METRICS",
     "KLDecomposition",
+    "Metric",
+    "Score",
     "active_units",
+    "compute",
+    "dci",
     "equal_width_bins",
     "factor_entropy",
     "gaussian_kl",

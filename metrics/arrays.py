@@ -90,8 +90,10 @@ def require_train_rows(train: int, rows: int) -> int:
     """Return `train` when it leaves rows on both sides: the first `train` train, the rest test.
 
     Raises:
-        ValueError: not a whole number in 1 .. rows - 1.
+        ValueError: fewer than 2 rows, or not a whole number in 1 .. rows - 1.
     """
+    if rows < 2:
+        raise ValueError(f"arrays must have at least 2 rows, one to train and one to test, got {rows}")
     if isinstance(train, bool) or int(train) != train or not 0 < train < rows:
         raise ValueError(f"train: expected a whole number of rows in 1 .. {rows - 1} of {rows}, got {train}")
     return int(train)

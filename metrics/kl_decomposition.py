@@ -52,7 +52,7 @@ def minibatch_log_densities(
     dataset_size: int,
     estimator: Literal["mws", "mss"] = "mws",
 ) -> tuple[Tensor, Tensor]:
-    """log q(z) and sum_j log q(z_j) of the aggregate posterior at each code of a batch, estimated from that batch.
+    """Log q(z) and sum_j log q(z_j) of the aggregate posterior at each code of a batch, estimated from that batch.
 
     q(z) = 1/N sum_n q(z | x_n) over the N points of the data set; a batch holds M of them and z_i comes from x_i.
 
@@ -96,7 +96,7 @@ def minibatch_log_densities(
 def _minibatch_log_densities(
     z: Tensor, mean: Tensor, logvar: Tensor, *, dataset_size: int, estimator: str
 ) -> tuple[Tensor, Tensor]:
-    """log q(z) [M] and log q(z_j) [D, M]."""
+    """Log q(z) [M] and log q(z_j) [D, M]."""
     rows = z.shape[0]
     densities = _pairwise_log_densities(z, mean, logvar)
     joint = densities.sum(dim=0)
@@ -116,7 +116,7 @@ def _minibatch_log_densities(
 
 
 def _pairwise_log_densities(z: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
-    """log q(z_sj | x_n) of every code [S, D] under every posterior [N, D]: [D, S, N]."""
+    """Log q(z_sj | x_n) of every code [S, D] under every posterior [N, D]: [D, S, N]."""
     return log_gaussian(z.T[:, :, None], mean.T[:, None, :], logvar.T[:, None, :])
 
 
@@ -262,7 +262,7 @@ def kl_decomposition(
 
 
 def _mixture_log_densities(z: Tensor, mean: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:
-    """log q(z) [S] and log q(z_j) [D, S] under the equal mixture of all N posteriors, in bounded memory.
+    """Log q(z) [S] and log q(z_j) [D, S] under the equal mixture of all N posteriors, in bounded memory.
 
     Blocks of codes times posteriors stay in a processor's cache and are written in place, without a graph.
     """

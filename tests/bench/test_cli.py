@@ -101,7 +101,7 @@ def test_failures_exit_with_1_and_are_listed(capsys, tiny_file, tmp_path, monkey
     """The sweep goes on, and says at the end what failed."""
     from disbench.bench import work as work_module
 
-    def failing(run, encoded):
+    def failing(run, encoded, dataset_size):
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr(work_module, "scores", failing)
@@ -212,7 +212,7 @@ FACTORS = np.random.default_rng(2).integers(0, 3, size=(60, 2))
         ({"codes": CODES, "factors": FACTORS}, ["--train", "60"], "train"),
         ({"codes": CODES, "factors": FACTORS}, ["--train", "-1"], "train"),
         ({"codes": CODES[:1], "factors": FACTORS[:1]}, [], "rows"),
-        ({"codes": CODES[:0], "factors": FACTORS[:0]}, [], "rows"),
+        ({"codes": CODES[:0], "factors": FACTORS[:0]}, [], "N, D >= 1"),
         ({"codes": CODES, "factors": FACTORS}, ["--metrics", "migg"], "unknown metric 'migg'"),
         ({"codes": CODES, "factors": FACTORS}, ["--metrics", "kl_decomposition"], "logvar"),
         ({"codes": CODES, "factors": FACTORS, "mean": CODES, "logvar": CODES[:, :2]}, [], "logvar"),

@@ -189,10 +189,10 @@ def test_a_failing_cohort_is_a_row_and_its_neighbours_go_on(tiny, tmp_path, monk
     """An exception in one run's scoring fails its cohort; a later sweep mends it."""
     real = work_module.scores
 
-    def failing(run, encoded):
+    def failing(run, encoded, dataset_size):
         if run.strength == 4.0 and run.seed == 1:
             raise RuntimeError("no such luck")
-        return real(run, encoded)
+        return real(run, encoded, dataset_size)
 
     monkeypatch.setattr(work_module, "scores", failing)
     rows = sweep(tiny, out=tmp_path, device="cpu", cohort_size=1)

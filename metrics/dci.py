@@ -1,0 +1,216 @@
+"""Disentanglement, completeness and informativeness, from boosted trees."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, TypeAlias
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import GradientBoostingClassifier
+
+from .arrays import (
+    Array,
+    Floats,
+    Integers,
+    as_factors,
+    as_matrix,
+    require_at_least,
+    require_equal_rows,
+    require_train_rows,
+)
+
+Fit: TypeAlias = Callable[[Floats, Integers], tuple[NDArray[np.float64], Integers]]
+
+DEPTH = 3
+LEARNING_RATE = 0.1
+
+
+@dataclass(frozen=True)
+class DCI:
+    """All between 0 and 1, higher is better; `informativeness` is an accuracy, not an error.
+
+    Attributes:
+        disentanglement: how far each code serves one factor alone, weighted by the importance of codes.
+        completeness: how far each factor is served by one code alone, weighted by the importance of factors.
+        informativeness: accuracy of predicted factors on the test rows, mean over factors.
+        informativeness_train: the same on the training rows.
+        importance: [D, K], share of code j in predicting factor k. Columns add up to 1; that of a constant
+            factor, and the row of a code that no tree uses, are 0.
+    """
+
+    disentanglement: float
+    completeness: float
+    informativeness: float
+    informativeness_train: float
+    importance: NDArray[np.float64]
+
+
+def dci(
+    codes: Array,
+    factors: Array,
+    *,
+    train: int,
+    seed: int = 0,
+    estimator: Literal["lightgbm", "sklearn"] = "lightgbm",
+    rounds: int = 100,
+    bins: int = 96,
+    fit_rows: int | None = None,
+    threads: int | None = None,
+) -> DCI:
+    """Predict every factor from all codes by gradient boosting and read who serves whom off the trees.
+
+    A factor that is constant in the training rows has nothing to be predicted and is left out. A class that is
+    absent from the training rows is never predicted and counts as an error in the test rows.
+
+    Args:
+        codes: [N, D], posterior means.
+        factors: [N, K], whole-number classes.
+        train: the first `train` rows train, the rest test; 10,000 and 5,000 in the study.
+        seed: of the trees' tie breaking ("sklearn"; "lightgbm" breaks ties by column).
+        estimator: "sklearn" is the study's `GradientBoostingClassifier()`: parity, at minutes a model. "lightgbm" is
+            the same algorithm (trees of depth 3 on the residuals, gains of squared error, Newton leaves,
+            learning rate 0.1) with splits taken at `bins` quantiles of each code instead of between any two
+            rows: forty times faster. On three reference models D, C and test accuracy are within 0.01 of
+            "sklearn"; training accuracy reads 0.02 to 0.06 lower, since coarse splits overfit less.
+        rounds: boosting rounds, one tree a class each; 100 in the study. Fewer rounds see less noise: D and C
+            read 0.04 to 0.07 higher at 50 and 0.2 higher at 10.
+        bins: quantiles that "lightgbm" may split at; more give noise splits more weight, as exact splits do,
+            fewer less.
+        fit_rows: trees are fitted to this many of the training rows, from the first; all when left out. Fewer rows
+            bring more noise: with `rounds=20, fit_rows=2000`, a fifteenth of the time, D and C stay within 0.05 of
+            the study's on the same three models and test accuracy within 0.08. For a look, not for a table.
+        threads: factors that are fitted at the same time; all processors when left out. Never changes a number.
+
+    Returns:
+        The scores and the importance matrix.
+
+    Raises:
+        ValueError: arrays of other shapes, unequal rows, NaN, infinite, factors that are no whole numbers, `train`
+            that leaves no rows on one side, every factor constant, or an unknown estimator.
+
+    Reference:
+        Eastwood and Williams 2018, "A Framework for the Quantitative Evaluation of Disentangled Representations",
+        as computed by Locatello et al. 2019: boosted trees, importance by gain, 1e-11 added before the entropies,
+        accuracy as informativeness (the paper fits lasso and random forests and reports errors).
+    """
+    values, classes = as_matrix(codes, "codes"), as_factors(factors)
+    train = require_train_rows(train, require_equal_rows(codes=values, factors=classes))
+    rounds, bins = require_at_least("rounds", rounds, 1), require_at_least("bins", bins, 2)
+    if fit_rows is not None and require_at_least("fit_rows", fit_rows, 2) < train:
+        values, classes = (np.concatenate([table[:fit_rows], table[train:]]) for table in (values, classes))
+        train = fit_rows
+    fits: dict[str, Fit] = {
+        "lightgbm": partial(_lightgbm, rounds=rounds, bins=bins),
+        "sklearn": partial(_sklearn, rounds=rounds, seed=seed),
+    }
+    if estimator not in fits:
+        raise ValueError(f'estimator: expected "lightgbm" or "sklearn", got {estimator!r}')
+    sizes = np.array([len(np.unique(column)) for column in classes[:train].T])
+    if sizes.max() == 1:
+        raise ValueError("factors: at least one factor must vary in the training rows, all are constant")
+    slowest_first = [int(factor) for factor in np.argsort(-sizes, kind="stable") if sizes[factor] > 1]
+
+    def fit(factor: int) -> tuple[NDArray[np.float64], float, float]:
+        seen, targets = np.unique(classes[:train, factor], return_inverse=True)
+        importance, predicted = fits[estimator](values, targets)
+        right = seen[predicted] == classes[:, factor]
+        return importance, float(right[:train].mean()), float(right[train:].mean())
+
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        columns, accuracy_train, accuracy_test = zip(*pool.map(fit, slowest_first), strict=True)
+
+    importance = np.zeros((values.shape[1], classes.shape[1]))
+    importance[:, slowest_first] = np.stack(columns, axis=1)
+    varying = importance[:, sizes > 1]
+    return DCI(
+        disentanglement=concentration(varying),
+        completeness=concentration(varying.T),
+        informativeness=float(np.mean(accuracy_test)),
+        informativeness_train=float(np.mean(accuracy_train)),
+        importance=importance,
+    )
+
+
+def concentration(importance: NDArray[np.float64]) -> float:
+    """One minus the entropy of each row (base: number of columns), weighted by the rows' sums.
+
+    Disentanglement of an importance matrix [D, K], completeness of its transpose.
+
+    Args:
+        importance: [rows, columns], not negative.
+
+    Returns:
+        0 (rows spread evenly) .. 1 (each row has one entry). One single column is 1; an all-zero matrix is 0.
+    """
+    if importance.shape[1] == 1:
+        return 1.0
+    share = importance + 1e-11
+    share /= share.sum(axis=1, keepdims=True)
+    rows = 1.0 + (share * np.log(share)).sum(axis=1) / np.log(importance.shape[1])
+    weights = importance.sum(axis=1)
+    return float(rows @ weights / weights.sum()) if weights.any() else 0.0
+
+
+def _sklearn(
+    codes: Floats, targets: Integers, *, rounds: int, seed: int
+) -> tuple[NDArray[np.float64], Integers]:
+    """Importance [D] and predicted classes of all rows [N]; the first len(targets) rows train."""
+    model = GradientBoostingClassifier(n_estimators=rounds, random_state=seed)
+    model.fit(codes[: len(targets)], targets)
+    return model.feature_importances_, model.predict(codes)
+
+
+def _lightgbm(
+    codes: Floats, targets: Integers, *, rounds: int, bins: int
+) -> tuple[NDArray[np.float64], Integers]:
+    """The same by LightGBM's histograms.
+
+    LightGBM's own multi-class objective splits by gradient^2 / curvature and reads D and C 0.02 to 0.06 higher.
+    Here the curvature handed to it is 1, so that it splits by squared error, and the Newton step of each leaf
+    is taken outside.
+    """
+    train, classes, leaves = len(targets), int(targets.max()) + 1, 2**DEPTH
+    quiet = {"verbosity": -1, "num_threads": 1}
+    cuts = {"max_bin": bins, "min_data_in_bin": 1, "feature_pre_filter": False}
+    trees = {
+        "objective": "none",
+        "num_class": classes,
+        "num_leaves": leaves,
+        "max_depth": DEPTH,
+        "min_data_in_leaf": 1,
+        "min_sum_hessian_in_leaf": 0.0,
+        "deterministic": True,
+        "force_col_wise": True,
+    }
+    data = lightgbm.Dataset(codes[:train], targets, params=quiet | cuts)
+    booster = lightgbm.Booster(quiet | cuts | trees, data)
+
+    scores = np.tile(np.log(np.bincount(targets) / train), (len(codes), 1))
+    one_hot, ones = np.eye(classes)[targets], np.ones((train, classes), dtype=np.float32)
+    first_leaf = np.arange(classes) * leaves
+    for iteration in range(rounds):
+        odds = np.exp(scores[:train] - scores[:train].max(axis=1, keepdims=True))
+        share = odds / odds.sum(axis=1, keepdims=True)
+        residual = one_hot - share
+        gradient = -residual.astype(np.float32)
+        if booster.update(fobj=lambda *_, gradient=gradient: (gradient, ones)):
+            break  # no code can be split
+        leaf = (
+            booster.predict(codes, start_iteration=iteration, num_iteration=1, pred_leaf=True, **quiet)
+            + first_leaf
+        )
+        rise = np.bincount(leaf[:train].ravel(), residual.ravel(), first_leaf[-1] + leaves)
+        curvature = np.bincount(
+            leaf[:train].ravel(), (share - share * share).ravel(), first_leaf[-1] + leaves
+        )
+        step = np.divide(rise, curvature, out=np.zeros_like(rise), where=curvature > 1e-150)
+        scores += LEARNING_RATE * (classes - 1) / classes * step[leaf]
+
+    gain = booster.feature_importance("gain")
+    return gain / gain.sum() if gain.any() else gain, scores.argmax(axis=1)

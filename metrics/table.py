@@ -1,0 +1,221 @@
+"""Every metric: the arrays that it takes, the columns that it makes, and which direction is better, declared once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from .arrays import Array, as_classes, as_factors, as_matrix, require_equal_rows, require_train_rows
+from .dci import dci
+from .kl_decomposition import kl_decomposition
+from .mig import mig
+from .mutual_information import mutual_information_matrix
+from .posterior_collapse import active_units
+
+Input: TypeAlias = Literal["codes", "factors", "mean", "logvar", "condition"]
+Rows: TypeAlias = Literal["train", "split", "all"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One result column."""
+
+    column: str
+    """Name, with the unit at its end where there is one."""
+    direction: Literal["higher", "lower"] | None
+    """Which is better, None if neither is in itself."""
+    unit: str
+    """`nats`, or empty for shares and counts."""
+    meaning: str
+    """One line."""
+    kind: Literal["number", "list", "matrix"] = "number"
+    """A list is [D], a matrix [D, K]."""
+    field: str | None = None
+    """The field of the function's result, None for the result itself."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One function and the columns that it fills."""
+
+    name: str
+    function: Callable[..., Any]
+    inputs: tuple[Input, ...]
+    """Arrays it takes, by the names of its arguments."""
+    rows: Rows
+    """Which rows it sees: those that train, all with `train` as an argument, or all."""
+    scores: tuple[Score, ...]
+    summary: str
+    seeded: bool = False
+    """Whether it takes a `seed`."""
+
+
+def _decomposition(suffix: str, how: str) -> tuple[Score, ...]:
+    """The three terms of the KL divergence under one estimator."""
+    return tuple(
+        Score(f"{term}{suffix}_nats", None, "nats", f"{meaning}, {how}", field=f"{term}_nats")
+        for term, meaning in (
+            ("mutual_information", "I(x; z) under the posterior"),
+            ("total_correlation", "dependence among the latents, KL(q(z) || prod q(z_j))"),
+            ("dimensionwise_kl", "sum over latents of KL(q(z_j) || p(z_j))"),
+        )
+    )
+
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            name="mig",
+            function=mig,
+            inputs=("codes", "factors"),
+            rows="train",
+            scores=(Score("mig", "higher", "", "mutual information gap, mean over factors"),),
+            summary="how far each factor's best code is ahead of its second (Chen et al. 2018)",
+        ),
+        Metric(
+            name="mutual_information",
+            function=mutual_information_matrix,
+            inputs=("codes", "factors"),
+            rows="train",
+            scores=(Score("mutual_information", None, "nats", "I(z_j; v_k), 20 bins a code", "matrix"),),
+            summary="what each code knows of each factor",
+        ),
+        Metric(
+            name="dci",
+            function=dci,
+            inputs=("codes", "factors"),
+            rows="split",
+            seeded=True,
+            scores=(
+                Score("dci_disentanglement", "higher", "", "each code serves one factor", field="disentanglement"),
+                Score("dci_completeness", "higher", "", "each factor is served by one code", field="completeness"),
+                Score(
+                    "dci_informativeness", "higher", "", "test accuracy of boosted trees", field="informativeness"
+                ),
+                Score(
+                    "dci_informativeness_train", "higher", "", "training accuracy", field="informativeness_train"
+                ),
+                Score("dci_importance", None, "", "importance of code j for factor k", "matrix", "importance"),
+            ),
+            summary="disentanglement, completeness, informativeness (Eastwood and Williams 2018)",
+        ),
+        Metric(
+            name="kl_decomposition",
+            function=kl_decomposition,
+            inputs=("mean", "logvar"),
+            rows="all",
+            seeded=True,
+            scores=(
+                Score("kl_nats", None, "nats", "E_x KL(q(z|x) || p(z)), by samples", field="kl_nats"),
+                *_decomposition("", "q(z) as the mixture over all rows"),
+                Score(
+                    "kl_per_dimension_nats", None, "nats", "E_x KL(q(z_j|x) || p(z_j)), analytic", "list",
+                    "kl_per_dimension_nats",
+                ),
+            ),
+            summary="KL = I(x; z) + total correlation + dimension-wise KL (Chen et al. 2018)",
+        ),
+        Metric(
+            name="kl_decomposition_mws",
+            function=partial(kl_decomposition, estimator="mws"),
+            inputs=("mean", "logvar"),
+            rows="all",
+            seeded=True,
+            scores=_decomposition("_mws", "minibatch weighted sampling"),
+            summary="the same as training estimates it, by minibatch weighted sampling",
+        ),
+        Metric(
+            name="kl_decomposition_mss",
+            function=partial(kl_decomposition, estimator="mss"),
+            inputs=("mean", "logvar"),
+            rows="all",
+            seeded=True,
+            scores=_decomposition("_mss", "minibatch stratified sampling"),
+            summary="the same as training estimates it, by minibatch stratified sampling",
+        ),
+        Metric(
+            name="active_units",
+            function=active_units,
+            inputs=("mean",),
+            rows="all",
+            scores=(Score("active_units", None, "", "latents whose mean varies: Var_x(E[z_j|x]) > 0.01"),),
+            summary="how many latents the model uses (Burda et al. 2016)",
+        ),
+    )
+}  # fmt: skip
+"""Every metric by name. To add one: a file, a row here, a test."""
+
+
+def compute(
+    names: Iterable[str] | None = None,
+    *,
+    codes: Array,
+    factors: Array | None = None,
+    train: int,
+    mean: Array | None = None,
+    logvar: Array | None = None,
+    condition: Array | None = None,
+    seed: int = 0,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Run metrics and return their columns: floats, and nested lists for lists and matrices.
+
+    Args:
+        names: keys of `METRICS`; all whose arrays are there when left out.
+        codes: [N, D], usually posterior means.
+        factors: [N, K], whole-number classes.
+        train: the first `train` rows train classifiers and feed the study's sampled scores, the rest test.
+        mean: [N, D], posterior means.
+        logvar: [N, D], logarithms of posterior variances.
+        condition: [N], the class that a conditional model was told.
+        seed: of every metric that draws.
+        options: further keywords of metrics, by name.
+
+    Raises:
+        ValueError: an unknown name, a named metric whose arrays are missing, or arrays that cannot be used.
+    """
+    arrays = _checked(codes=codes, factors=factors, mean=mean, logvar=logvar, condition=condition)
+    train = require_train_rows(train, require_equal_rows(**arrays))
+    columns: dict[str, Any] = {}
+    for metric in _chosen(names, arrays):
+        keywords: dict[str, Any] = {"seed": seed} if metric.seeded else {}
+        if metric.rows == "split":
+            keywords["train"] = train
+        seen = slice(train) if metric.rows == "train" else slice(None)
+        inputs = {name: arrays[name][seen] for name in metric.inputs}
+        result = metric.function(**inputs, **keywords, **(options or {}).get(metric.name, {}))
+        for score in metric.scores:
+            value = result if score.field is None else getattr(result, score.field)
+            columns[score.column] = float(value) if score.kind == "number" else np.asarray(value).tolist()
+    return columns
+
+
+def _checked(**arrays: Array | None) -> dict[str, Any]:
+    """The arrays that are there, each of the kind that its name promises."""
+    kinds: dict[str, Callable[..., Any]] = {"factors": as_factors, "condition": as_classes}
+    return {
+        name: kinds.get(name, as_matrix)(value, name) for name, value in arrays.items() if value is not None
+    }
+
+
+def _chosen(names: Iterable[str] | None, arrays: Mapping[str, Any]) -> list[Metric]:
+    """The metrics asked for, or all that the arrays allow."""
+    if names is None:
+        return [metric for metric in METRICS.values() if set(metric.inputs) <= set(arrays)]
+    chosen = []
+    for name in names:
+        if name not in METRICS:
+            near = difflib.get_close_matches(name, METRICS, n=1)
+            guess = f"; did you mean {near[0]!r}?" if near else ";"
+            raise ValueError(f"unknown metric {name!r}{guess} known: {', '.join(METRICS)}")
+        missing = [array for array in METRICS[name].inputs if array not in arrays]
+        if missing:
+            raise ValueError(f"metric {name!r} needs arrays that are not there: {', '.join(missing)}")
+        chosen.append(METRICS[name])
+    return chosen
