@@ -1,6 +1,7 @@
 """Measures of disentanglement: pure functions of arrays."""
 
 from .dci import DCI, dci
+from .dci import DCI, concentration, dci
 from .kl_decomposition import (
     KLDecomposition,
     gaussian_kl,
@@ -16,10 +17,13 @@ from .table import METRICS, Metric, Score, compute
 __all__ = [
     "DCI",
     "METRICS",
+    "DCI",
     "KLDecomposition",
     "Metric",
     "Score",
     "active_units",
+    "concentration",
+    "dci",
     "compute",
     "dci",
     "equal_width_bins",

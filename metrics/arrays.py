@@ -1,4 +1,4 @@
-"""What the metrics accept: numpy arrays or torch tensors, checked once, with errors that name the argument."""
+"""What metrics accept: numpy arrays or torch tensors, checked once, with errors that name the argument."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Integers: TypeAlias = NDArray[np.int64]
 def as_matrix(values: Array, name: str) -> Floats:
     """Return finite floats [N, D]: float32 and float64 keep their type, other number types become float64.
 
-    The type is kept because it changes numbers: the edges of equal-width bins are rounded to it. Half precision
-    (float16, bfloat16) becomes float32, integers and booleans become float64.
+    The type is kept because it changes numbers: the edges of equal-width bins are rounded to it. Half
+    precision (float16, bfloat16) becomes float32, integers and booleans become float64.
 
     Raises:
         ValueError: not two-dimensional, no rows, no columns, not numbers, NaN or infinite.

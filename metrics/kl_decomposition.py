@@ -1,8 +1,8 @@
 """The KL term of a VAE, taken apart: index-code mutual information, total correlation, dimension-wise KL.
 
-`gaussian_kl`, `log_gaussian` and `minibatch_log_densities` are tensor functions without data-dependent control flow,
-in-place writes or random numbers: training objectives differentiate through them, also under `torch.func.vmap` and
-`torch.func.grad`. `kl_decomposition` measures a trained model and takes arrays or tensors.
+`gaussian_kl`, `log_gaussian` and `minibatch_log_densities` are tensor functions without data-dependent control
+flow, in-place writes or random numbers: training objectives differentiate through them, also under
+`torch.func.vmap` and `torch.func.grad`. `kl_decomposition` measures a trained model, from arrays or tensors.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .arrays import Array, as_matrix, require_at_least, require_equal_rows
+from .arrays import Array, as_matrix, require_at_least
 
 LOG_2PI = math.log(2.0 * math.pi)
 
@@ -54,22 +54,22 @@ def minibatch_log_densities(
 ) -> tuple[Tensor, Tensor]:
     """Log q(z) and sum_j log q(z_j) of the aggregate posterior at each code of a batch, estimated from that batch.
 
-    q(z) = 1/N sum_n q(z | x_n) over the N points of the data set; a batch holds M of them and z_i comes from x_i.
+    q(z) = 1/N sum_n q(z | x_n) over the N points of the data set; a batch holds M of them, z_i comes from x_i.
 
-    "mws", minibatch weighted sampling: log sum_m q(z_i | x_m) - log(M N), for the joint and for every marginal.
-    Biased: against the plain average over the batch, 1/M sum_m, every log density is lower by log N. So
-    mutual information reads log N higher, total correlation (D - 1) log N higher and dimension-wise KL
-    D log N lower than with that average. Code that drops the constants altogether (log sum_m q, as
-    disentanglement_lib's beta-TCVAE does) reads a total correlation (D - 1) log(M N) below ours. Gradients are
-    the same in all three.
+    "mws", minibatch weighted sampling: log sum_m q(z_i | x_m) - log(M N), for the joint and every marginal.
+    Against the plain average over the batch, 1/M sum_m, every log density is lower by log N. So mutual
+    information reads log N higher, total correlation (D - 1) log N higher and dimension-wise KL D log N lower
+    than with that average. Code that drops the constants altogether (log sum_m q, as disentanglement_lib's
+    beta-TCVAE does) reads a total correlation (D - 1) log(M N) below ours. Gradients agree in all three.
 
     "mss", minibatch stratified sampling: x_i is in the batch by construction and the other M - 1 points are a
-    uniform draw without replacement from the other N - 1, so q(z | x_i) weighs 1/N and every other
+    uniform draw without replacement from the other N - 1, so q(z_i | x_i) weighs 1/N and every other
     (N - 1) / (N (M - 1)). The weights of a row add up to 1, the density is unbiased,
-    E[sum_m w_m q(z_i | x_m)] = q(z_i), and at M = N it is exact. Chen et al. give one arbitrary other point what 1/M'
-    leaves over (M' = M - 1); averaging over which point that is gives the equal weights used here: same expectation,
-    less variance, no dependence on the order of rows. Public PyTorch copies put 1/N in the first column of the weight
-    matrix instead of its diagonal, or add the log weight in every dimension before the joint's sum.
+    E[sum_m w_m q(z_i | x_m)] = q(z_i), and at M = N it is exact. Chen et al. weigh M - 2 of the others
+    1/(M - 1) and one arbitrary point by what is left; averaged over which point that is, these are the equal
+    weights used here: same expectation, less variance, no dependence on the order of rows. Public PyTorch
+    copies put 1/N in the first column of the weight matrix instead of on its diagonal, or add the log weight
+    in every dimension before the joint's sum, so that it counts D times.
 
     Args:
         z: [M, D], one posterior sample for each row.
@@ -85,7 +85,7 @@ def minibatch_log_densities(
         ValueError: unknown estimator; "mss" with fewer than two rows.
 
     Reference:
-        Chen et al. 2018, "Isolating Sources of Disentanglement in VAEs", eq. 5 (MWS) and appendix C.2 (MSS).
+        Chen et al. 2018, "Isolating Sources of Disentanglement in VAEs", appendices C.1 (MWS) and C.2 (MSS).
     """
     log_joint, log_marginals = _minibatch_log_densities(
         z, mean, logvar, dataset_size=dataset_size, estimator=estimator
@@ -166,16 +166,18 @@ def kl_decomposition(
 ) -> KLDecomposition:
     """E_x KL(q(z|x) || N(0, I)) = I_q(x; z) + total correlation + dimension-wise KL, of Gaussian posteriors.
 
-    `samples` rows are selected without replacement, each gives one code z ~ q(z | x_n), and the terms are means of
-    log q(z|x) - log q(z), log q(z) - sum_j log q(z_j) and sum_j (log q(z_j) - log p(z_j)): they add up to the Monte
-    Carlo KL exactly. Estimators of the aggregate posterior q(z):
+    `samples` rows are selected without replacement, each gives one code z ~ q(z | x_n), and the terms are the
+    means of log q(z|x) - log q(z), log q(z) - sum_j log q(z_j) and sum_j (log q(z_j) - log p(z_j)): they add up
+    to the Monte Carlo KL exactly. Estimators of the aggregate posterior q(z):
 
-    "mixture": q(z) = 1/N sum_n q(z | x_n) over all N rows handed in, exact when they are the whole data set. Then
-    I_q(x; z) <= log N for every draw. A subset of a larger data set understates the density of what is left out,
-    so I_q(x; z) and total correlation read low where posteriors are narrow.
-    "mws", "mss": selected rows in batches of `batch_size`, see `minibatch_log_densities`; what training sees. These
-    are biased (of the logarithm, "mss"; also by an offset of (D - 1) log N in total correlation, "mws", which can make
-    the mutual information exceed log N and the dimension-wise KL negative).
+    "mixture": q(z) = 1/N sum_n q(z | x_n) over all N rows handed in, exact when they are the whole data set.
+    I_q(x; z) <= log N for every draw. Rows that are a sample of a larger data set bound it by the logarithm
+    of *their* number: mutual information and total correlation read low where posteriors are narrow.
+
+    "mws", "mss": selected rows in batches of `batch_size`, what training sees; see `minibatch_log_densities`.
+    "mws" carries its constants: (D - 1) log N in total correlation, a mutual information that may exceed
+    log N, a dimension-wise KL that may be negative. "mss" has none of these, but the logarithm of an
+    unbiased density is biased downwards.
 
     Args:
         mean: [N, D] posterior means.
@@ -186,19 +188,20 @@ def kl_decomposition(
         samples: rows to average over, at most N; the standard error falls with its square root.
         batch_size: M of "mws" and "mss"; a last incomplete batch is left out.
         seed: selects rows and draws codes.
-        dtype: arithmetic of the pairwise densities; float32 agrees with float64 within about 1e-5 nats after centring,
-            and sums over rows are float64 in any case. Posteriors narrower than 1e-4 of the codes' spread want
-            torch.float64.
+        dtype: arithmetic of the pairwise densities, on values centred in float64; all sums over rows are
+            float64. float32 differs from float64 by about 1e-6 nats; posteriors narrower than 1e-4 of the
+            spread of the means want torch.float64, at twice the time.
 
     Returns:
         The terms, their sum, and the same by dimension; all in nats.
 
     Raises:
-        ValueError: arrays of other shapes, unequal rows, NaN, infinite, unknown estimator, or fewer rows than a batch.
+        ValueError: arrays of other shapes, unequal rows, NaN, infinite, an unknown estimator, or fewer rows
+            than a batch.
 
     Reference:
-        Hoffman and Johnson 2016, "ELBO surgery"; Chen et al. 2018, "Isolating Sources of Disentanglement in VAEs",
-        eq. 2.
+        Hoffman and Johnson 2016, "ELBO surgery"; Chen et al. 2018, "Isolating Sources of Disentanglement in
+        VAEs", eq. 2.
     """
     device = mean.device if isinstance(mean, Tensor) else torch.device("cpu")
     means, logvars = as_matrix(mean, "mean"), as_matrix(logvar, "logvar")
@@ -206,7 +209,7 @@ def kl_decomposition(
         raise ValueError(
             f"logvar: expected the shape of mean, {list(means.shape)}, got {list(logvars.shape)}"
         )
-    rows = require_equal_rows(mean=means, logvar=logvars)
+    rows = len(means)
     samples = min(require_at_least("samples", samples, 1), rows)
     size = rows if dataset_size is None else require_at_least("dataset_size", dataset_size, 1)
 

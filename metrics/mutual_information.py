@@ -20,10 +20,10 @@ from .arrays import (
 def equal_width_bins(codes: Array, *, bins: int = 20) -> Integers:
     """Cut every code dimension into equal-width bins between its smallest and largest value.
 
-    The result is that of `numpy.digitize(x, numpy.histogram(x, bins)[1][:-1]) - 1` column by column: edges are
-    rounded to the codes' own float type, a value on an edge belongs to the bin above it, the largest value to the
-    last bin. A constant column is one bin, and so is no error here where its spread is too small for `bins`
-    different edges (`numpy.histogram` refuses such a column).
+    The result is that of `numpy.digitize(x, numpy.histogram(x, bins)[1][:-1]) - 1` column by column: edges
+    are rounded to the codes' own float type, a value on an edge belongs to the bin above it, the largest
+    value to the last bin. A constant column is one bin. A column whose spread is too small for `bins`
+    different edges, which `numpy.histogram` refuses, uses as many as there are.
 
     Args:
         codes: [N, D].

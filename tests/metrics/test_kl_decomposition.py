@@ -51,7 +51,7 @@ def test_gaussian_kl_near_the_prior_keeps_its_digits() -> None:
 def test_stratified_weights_are_unbiased_over_all_batches(rows: int) -> None:
     """Over every batch that holds x_i, the mean of the estimated density is the exact density.
 
-    Fails with 1/N in the first column instead of the diagonal, and with the weight counted in every dimension.
+    Fails with 1/N in the first column, not on the diagonal, and with the weight counted in every dimension.
     """
     size = 5
     z, mean, logvar = tiny(size)
@@ -94,7 +94,7 @@ def test_weighted_sampling_by_hand() -> None:
 
 @pytest.mark.parametrize("estimator", ["mws", "mss"])
 def test_objectives_can_differentiate_through_stacked_batches(estimator) -> None:
-    """vmap of grad over models equals one model after another, and finite differences."""
+    """A vmap of grad over models equals one model after another, and finite differences."""
     stacked = [torch.stack(parts) for parts in zip(tiny(6, 3, 1), tiny(6, 3, 2), strict=True)]
 
     def total_correlation(z, mean, logvar):
