@@ -126,7 +126,7 @@ def save_figures(store: Store) -> list[Path]:
     A figure of an earlier call that the results no longer allow is removed.
     """
     folder, rows, state = store.folder / "figures", store.rows(), fingerprint(store)
-    written = []
+    written: list[Path] = []
     try:
         folder.mkdir(exist_ok=True)
         for entry in FIGURES.values():

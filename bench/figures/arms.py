@@ -62,26 +62,40 @@ class Arm:
         """A strength with its symbol, `β = 4`; empty for an objective that has none."""
         return f"{self.symbol} = {strength:g}" if self.symbol else ""
 
-    def label(self, strength: float) -> str:
-        """Title and setting, for a picture of one model."""
-        return f"{self.title}, {self.setting(strength)}" if self.symbol else self.title
-
-    def values(self, column: str, strength: float) -> Floats:
-        """A score of every seed at a strength, [seeds]; rows without it are left out."""
-        if column not in self.rows:
-            return np.empty(0)
-        at_strength = self.rows.loc[self.rows["strength"] == strength, column]
-        return at_strength.dropna().to_numpy(dtype=np.float64)
+    def model(self, strength: float) -> str:
+        """Method and setting, for a picture of one model."""
+        return f"{self.method}, {self.setting(strength)}" if self.symbol else self.method
 
     def has(self, column: str) -> bool:
-        """Whether any row has the score."""
+        """Whether any row has the score, of whatever kind."""
         return column in self.rows and bool(self.rows[column].notna().any())
 
-    def first_seed(self, strength: float) -> dict[str, Any]:
-        """The row of the smallest seed at a strength, which stands for all of them in pictures of one model."""
+    def values(self, column: str, strength: float) -> Floats:
+        """A score of every seed at a strength, [seeds]; rows without a finite value are left out."""
+        return self.together([column], strength)[0]
+
+    def together(self, columns: Sequence[str], strength: float) -> Floats:
+        """Scores of the seeds at a strength that have all of them, [columns, seeds]."""
+        known = self.rows[self.rows["strength"] == strength].reindex(columns=list(columns))
+        table = known.to_numpy(dtype=np.float64).T
+        return table[:, np.isfinite(table).all(axis=0)]
+
+    def strengths_with(self, *columns: str) -> list[float]:
+        """The strengths at which some seed has all these scores."""
+        return [s for s in self.strengths if self.together(columns, s).size]
+
+    def first_seed(self, strength: float, column: str | None = None) -> dict[str, Any]:
+        """The row of the smallest seed at a strength, which stands for all of them in pictures of one model.
+
+        With `column`, of those that have it; empty if none has.
+        """
         at_strength = self.rows[self.rows["strength"] == strength]
-        row: dict[str, Any] = at_strength.sort_values("seed", kind="stable").iloc[0].to_dict()
-        return row
+        if column is not None:
+            at_strength = (
+                at_strength[at_strength[column].notna()] if column in at_strength else at_strength[:0]
+            )
+        first = at_strength.sort_values("seed", kind="stable").head(1).to_dict("records")
+        return first[0] if first else {}
 
 
 def arms_of(rows: pd.DataFrame) -> list[Arm]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
@@ -13,7 +15,7 @@ from ..randomness import normal
 from ..run import Run
 from ..store import Store
 from .arms import Arm, arms_of, by_subject, evenly, some_strengths
-from .page import Block, columns_that_fit, is_left, page
+from .page import Block, arm_by_arm, columns_that_fit, is_left, page
 from .tiles import Pixels, draw_mosaic, mosaic
 from .trained import trained
 
@@ -41,18 +43,22 @@ def draw_condition_samples(rows: pd.DataFrame, store: Store) -> Figure | None:
     for subject, members in groups.items():
         classes = shown_classes(members[0][0])
         size = (TILE * TILES, TILE * len(classes))
-        columns = min(len(members), columns_that_fit(size[0], 0.2, 0.75))
-        blocks.append(Block(subject, len(members), columns, size, gap=(0.2, 0.45), left=0.75, bottom=0.15))
+        lengths = list(Counter(id(arm) for arm, _, _ in members).values())
+        columns = min(
+            columns_that_fit(size[0], 0.2, 0.75), max(lengths) if max(lengths) > 1 else len(lengths)
+        )
+        panels, slots = arm_by_arm(lengths, columns)
+        blocks.append(Block(subject, panels, columns, size, (0.2, 0.45), left=0.75, bottom=0.15, slots=slots))
     figure, places = page(blocks)
-    for block, members, panels in zip(blocks, groups.values(), places, strict=True):
-        for number, ((arm, strength, picture), axes) in enumerate(zip(members, panels, strict=True)):
+    for block, members, drawn in zip(blocks, groups.values(), places, strict=True):
+        for number, (arm, strength, picture), axes in zip(block.slots or (), members, drawn, strict=True):
             classes = shown_classes(arm)
             centres = draw_mosaic(axes, picture, len(classes))
             if is_left(number, block):
                 name = str(arm.condition).replace("_", " ")
                 axes.set_yticks(centres, [f"{name} {c}" for c in classes])
                 axes.tick_params(axis="y", length=0, pad=3)
-            axes.set_title(f"{arm.method}, {arm.setting(strength)}" if arm.symbol else arm.method, loc="left")
+            axes.set_title(arm.model(strength), loc="left")
     return figure
 
 

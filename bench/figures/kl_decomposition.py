@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 
 from ..store import Store
 from .arms import Arm, Floats, arms_of, by_data_set, mean_and_spread
-from .page import Block, columns_that_fit, header_place, is_left, page
+from .page import Block, columns_that_fit, header_place, is_left, page, room_for, wrapped
 from .style import FAINT, INK, TERM_COLOURS, ink_on, quiet_grid
 
 LABELS = {
@@ -22,20 +22,28 @@ LABELS = {
     "dimensionwise_kl_nats": "dimension-wise KL",
 }
 
-BAR = 0.42
+BAR = 0.38
 """Inches from one bar to the next."""
 
 
 def draw_kl_decomposition(rows: pd.DataFrame, store: Store) -> Figure | None:
     """Bars of the three terms, one panel an arm; panels of a data set share their vertical axis."""
-    arms = [arm for arm in arms_of(rows) if all(arm.has(term) for term in LABELS)]
+    arms = [arm for arm in arms_of(rows) if arm.strengths_with(*LABELS)]
     if not arms:
         return None
-    width = max(1.35, BAR * max(len(arm.strengths) for arm in arms))
+    width = max(1.35, BAR * max(len(arm.strengths_with(*LABELS)) for arm in arms))
     columns = columns_that_fit(width, 0.2)
     groups = by_data_set(arms)
+    title = room_for((arm.title for arm in arms), width + 0.15)
     blocks = [
-        Block(name, len(members), min(columns, len(members)), (width, 1.9), gap=(0.2, 0.75))
+        Block(
+            name,
+            len(members),
+            min(columns, len(members)),
+            (width, 1.9),
+            gap=(0.2, 0.75 + title - 0.23),
+            top=title,
+        )
         for name, members in groups.items()
     ]
     figure, places = page(blocks, header=0.36, width=4.6)
@@ -43,8 +51,9 @@ def draw_kl_decomposition(rows: pd.DataFrame, store: Store) -> Figure | None:
         top, bottom = extent(members)
         for number, (arm, axes) in enumerate(zip(members, panels, strict=True)):
             draw_arm(axes, arm, top)
+            axes.set_title(wrapped(arm.title, width + 0.15), loc="left")
             axes.set_ylim(bottom, 1.14 * top)
-            axes.set_xlim(-0.6, max(len(arm.strengths) - 0.4, width / BAR - 0.6))
+            axes.set_xlim(-0.6, max(len(arm.strengths_with(*LABELS)) - 0.4, width / BAR - 0.6))
             if is_left(number, block):
                 axes.set_ylabel("nats per image")
             else:
@@ -63,7 +72,7 @@ def draw_kl_decomposition(rows: pd.DataFrame, store: Store) -> Figure | None:
 
 def means(arm: Arm) -> tuple[Floats, Floats, Floats]:
     """Mean of each term [3, strengths], and mean and spread over seeds of their sum [strengths]."""
-    terms = [np.stack([arm.values(term, s) for term in LABELS]) for s in arm.strengths]
+    terms = [arm.together(list(LABELS), s) for s in arm.strengths_with(*LABELS)]
     totals = [mean_and_spread(t.sum(axis=0)) for t in terms]
     return np.stack([t.mean(axis=1) for t in terms], axis=1), *np.array(totals).T
 
@@ -81,7 +90,8 @@ def extent(arms: Sequence[Arm]) -> tuple[float, float]:
 def draw_arm(axes: Axes, arm: Arm, top: float) -> None:
     """The bars of one arm. A term below zero hangs from the axis, so the ends of a bar differ by the KL exactly."""
     terms, total, spread = means(arm)
-    places = np.arange(len(arm.strengths))
+    strengths = arm.strengths_with(*LABELS)
+    places = np.arange(len(strengths), dtype=np.float64)
     above, below = np.zeros(len(places)), np.zeros(len(places))
     for name, heights in zip(LABELS, terms, strict=True):
         base = np.where(heights >= 0, above, below)
@@ -98,8 +108,7 @@ def draw_arm(axes: Axes, arm: Arm, top: float) -> None:
             axes.errorbar(x, value, deviation, color=INK, elinewidth=0.9, capsize=2.2, capthick=0.9)
         end = max(value + np.nan_to_num(deviation), above[int(x)])
         axes.text(x, end + 0.02 * top, short(value), size=7.5, ha="center", va="bottom")
-    axes.set_title(arm.title, loc="left")
-    axes.set_xticks(places, [f"{s:g}" for s in arm.strengths] if arm.symbol else ["" for _ in places])
+    axes.set_xticks(places, [f"{s:g}" if arm.symbol else "" for s in strengths])
     axes.set_xlabel(
         f"strength {arm.symbol}" if arm.symbol else "no strength", color=INK if arm.symbol else FAINT
     )

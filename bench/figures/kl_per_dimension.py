@@ -34,7 +34,8 @@ def draw_kl_per_dimension(rows: pd.DataFrame, store: Store) -> Figure | None:
     tables = [table_of(arm) for arm in arms]
     latents = max(table.shape[1] for table in tables)
     cell = CELL[0] if latents <= NUMBERED else max(0.06, 4.8 / latents)
-    scale = LogNorm(FLOOR, max(10 * FLOOR, *(float(np.nanmax(table)) for table in tables)), clip=True)
+    top = max(10 * FLOOR, *(float(np.nanmax(table)) for table in tables))
+    scale = LogNorm(FLOOR, top, clip=True)
     groups = by_subject(arms)
     blocks = []
     for name, members in groups.items():
@@ -52,7 +53,7 @@ def draw_kl_per_dimension(rows: pd.DataFrame, store: Store) -> Figure | None:
             axes.set_position((box.x0, box.y1 - share * box.height, box.width, share * box.height))
             if is_left(number, block):
                 axes.set_ylabel(f"strength {arm.symbol}" if arm.symbol else "")
-    ticks = [t for t in (0.01, 0.1, 1.0, 10.0, 100.0) if FLOOR <= t <= scale.vmax]
+    ticks = [t for t in (0.01, 0.1, 1.0, 10.0, 100.0) if FLOOR <= t <= top]
     texts = ["≤ 0.01", *(f"{t:g}" for t in ticks[1:])]
     draw_scale(figure, scale, "KL of a latent (nats)", ticks, texts)
     return figure
@@ -60,7 +61,7 @@ def draw_kl_per_dimension(rows: pd.DataFrame, store: Store) -> Figure | None:
 
 def table_of(arm: Arm) -> Floats:
     """KL of the latents of the first seed at each strength, descending, [strengths, latents]; NaN where unknown."""
-    lines = [sorted_kl(arm.first_seed(s)) for s in arm.strengths]
+    lines = [sorted_kl(arm.first_seed(s, COLUMN)) for s in arm.strengths]
     table = np.full((len(lines), max(map(len, lines))), np.nan)
     for row, line in zip(table, lines, strict=True):
         row[: len(line)] = line
@@ -79,7 +80,7 @@ def draw_arm(axes: Axes, arm: Arm, table: Floats, scale: LogNorm, *, numbered: b
     """The panel of one arm, with a bar after each model's active units."""
     draw_cells(axes, table, scale, numbers=short if numbered else None)
     for line, strength in enumerate(arm.strengths):
-        active = arm.first_seed(strength).get("active_units", np.nan)
+        active = arm.first_seed(strength, COLUMN).get("active_units", np.nan)
         if np.isfinite(active):
             axes.plot(
                 [active - 0.5] * 2, [line - 0.5, line + 0.5], color=ACCENT, linewidth=2.2, clip_on=False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,11 @@ from ..store import Store
 from .arms import Arm, Floats, arms_of, by_subject, some_strengths
 from .heat import draw_cells, draw_scale
 from .kl_per_dimension import COLUMN as KL
-from .page import Block, columns_that_fit, is_left, page
+from .page import Block, arm_by_arm, columns_that_fit, is_left, page, room_for, wrapped
 
-COLUMN = "latent_factor_mutual_information_nats"
+COLUMN = "mutual_information"
 CELL = (0.32, 0.18)
+GAP = 0.3
 MOST_LATENTS = 20
 """Further latents, those with the least KL, are left out."""
 
@@ -28,10 +30,13 @@ MOST_LATENTS = 20
 def draw_mutual_information(rows: pd.DataFrame, store: Store) -> Figure | None:
     """Latents by factors, a model a panel, for the smallest seed; latents sorted by their KL."""
     arms = [arm for arm in arms_of(rows) if arm.has(COLUMN)]
+    if not arms:
+        return None
+    fitting = min(columns_that_fit(panel_width(len(factor_names_and_sizes(arm)[0])), GAP) for arm in arms)
     models = [
         (arm, strength, table)
-        for arm, strength in some_strengths(arms, each=6, in_all=48)
-        if (table := table_of(arm, arm.first_seed(strength))) is not None
+        for arm, strength in some_strengths(arms, each=fitting, in_all=48)
+        if (table := table_of(arm, arm.first_seed(strength, COLUMN))) is not None
     ]
     if not models:
         return None
@@ -43,16 +48,19 @@ def draw_mutual_information(rows: pd.DataFrame, store: Store) -> Figure | None:
     for subject, members in groups.items():
         latents = max(table.shape[0] for _, _, table in members)
         factors = members[0][2].shape[1]
-        size = (max(1.15, CELL[0] * factors), CELL[1] * latents)
-        arm_lengths = {len([m for m in members if m[0] is arm]) for arm, _, _ in members}
-        fitting = columns_that_fit(size[0], 0.3)
-        columns = min(fitting, max(arm_lengths) if max(arm_lengths) > 1 else len(members))
-        blocks.append(Block(subject, len(members), columns, size, gap=(0.3, 0.92), bottom=0.65))
+        size = (panel_width(factors), CELL[1] * latents)
+        lengths = list(Counter(id(arm) for arm, _, _ in members).values())
+        columns = min(columns_that_fit(size[0], GAP), max(lengths) if max(lengths) > 1 else len(lengths))
+        panels, slots = arm_by_arm(lengths, columns)
+        title = room_for((arm.model(strength) for arm, strength, _ in members), size[0] + 0.2)
+        blocks.append(
+            Block(subject, panels, columns, size, (GAP, 0.69 + title), top=title, bottom=0.65, slots=slots)
+        )
     figure, places = page(blocks, header=0.55, width=5.2)
     top = 10 * max(2, math.ceil(max(float(table.max()) for _, _, table in models) / 10))
     scale = Normalize(0, top)
-    for block, members, panels in zip(blocks, groups.values(), places, strict=True):
-        for number, ((arm, strength, table), axes) in enumerate(zip(members, panels, strict=True)):
+    for block, members, drawn in zip(blocks, groups.values(), places, strict=True):
+        for number, (arm, strength, table), axes in zip(block.slots or (), members, drawn, strict=True):
             draw_model(axes, arm, strength, table, scale)
             if is_left(number, block):
                 axes.set_ylabel("latent, by rank of its KL")
@@ -64,6 +72,11 @@ def draw_mutual_information(rows: pd.DataFrame, store: Store) -> Figure | None:
         ("0", f"{top / 2:g}", f"{top:g}"),
     )
     return figure
+
+
+def panel_width(factors: int) -> float:
+    """Inches, enough for the title too."""
+    return max(1.15, CELL[0] * factors)
 
 
 def factor_names_and_sizes(arm: Arm) -> tuple[list[str], list[int]]:
@@ -99,4 +112,4 @@ def draw_model(axes: Axes, arm: Arm, strength: float, table: Floats, scale: Norm
         rotation_mode="anchor",
     )
     axes.set_yticks(range(len(table)), [str(n + 1) for n in range(len(table))])
-    axes.set_title(f"{arm.method}, {arm.setting(strength)}" if arm.symbol else arm.method, loc="left")
+    axes.set_title(wrapped(arm.model(strength), axes.bbox.width / axes.figure.dpi + 0.2), loc="left")

@@ -7,7 +7,7 @@ shelf starts the next one. The page is as large as its blocks.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -37,6 +37,8 @@ class Block:
     top: float = 0.23
     bottom: float = 0.42
     right: float = 0.08
+    slots: Sequence[int] | None = None
+    """Which places of the grid have a panel, where not all of `panels` places do."""
 
     @property
     def rows(self) -> int:
@@ -86,7 +88,7 @@ def panels(figure: Figure, block: Block, left: float, top: float) -> list[Axes]:
     panel_width, panel_height = block.panel
     first = top - HEADING * bool(block.title) - block.top - panel_height
     made = []
-    for number in range(block.panels):
+    for number in range(block.panels) if block.slots is None else block.slots:
         row, column = divmod(number, block.columns)
         x = left + block.left + column * (panel_width + block.gap[0])
         y = first - row * (panel_height + block.gap[1])
@@ -106,6 +108,41 @@ def shelves(blocks: Sequence[Block]) -> tuple[list[tuple[float, float]], float, 
         shelf, across = max(shelf, block.height), max(across, x)
         x += BETWEEN
     return places, across, y + shelf
+
+
+LETTER = 0.068
+"""Inches that a letter of a panel's title takes, generously."""
+
+
+def wrapped(title: str, width: float) -> str:
+    """A panel's title on two lines if one of `width` inches is too short, broken where a remark begins."""
+    if len(title) * LETTER <= width:
+        return title
+    for remark in (" (", ", ", " given "):
+        head, found, tail = title.partition(remark)
+        if found:
+            return f"{head}{',' * (remark == ', ')}\n{remark.strip(', ')}{' ' * (remark == ' given ')}{tail}"
+    return title
+
+
+def room_for(titles: Iterable[str], width: float) -> float:
+    """Inches above a panel that the titles need, wrapped to `width`."""
+    return 0.37 if any("\n" in wrapped(title, width) for title in titles) else 0.23
+
+
+def arm_by_arm(lengths: Sequence[int], columns: int) -> tuple[int, list[int]]:
+    """Slots for the panels of arms of these lengths, and each panel's slot: every arm begins a row of its own.
+
+    Arms of one panel each stand side by side instead.
+    """
+    if max(lengths) == 1:
+        return len(lengths), list(range(len(lengths)))
+    slots: list[int] = []
+    first = 0
+    for length in lengths:
+        slots += range(first, first + length)
+        first += math.ceil(length / columns) * columns
+    return slots[-1] + 1, slots
 
 
 def is_left(number: int, block: Block) -> bool:

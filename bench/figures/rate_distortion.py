@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ OFFSETS = [
 
 def draw_rate_distortion(rows: pd.DataFrame, store: Store) -> Figure | None:
     """KL against reconstruction, one panel a data set; a line joins an arm's strengths, which label its points."""
-    arms = [arm for arm in arms_of(rows) if arm.has(RATE) and arm.has(DISTORTION)]
+    arms = [arm for arm in arms_of(rows) if arm.strengths_with(RATE, DISTORTION)]
     if not arms:
         return None
     groups = by_data_set(arms)
@@ -50,7 +51,7 @@ def draw_rate_distortion(rows: pd.DataFrame, store: Store) -> Figure | None:
     return figure
 
 
-def arm_style(arm: Arm, arms: Sequence[Arm]) -> dict[str, str]:
+def arm_style(arm: Arm, arms: Sequence[Arm]) -> dict[str, Any]:
     """An arm's line; conditional and unconditional arms of one objective differ in their dashes."""
     kinds = list(dict.fromkeys((a.condition, a.number) for a in arms if a.objective == arm.objective))
     return line_style(arm.objective, kinds.index((arm.condition, arm.number)))
@@ -61,7 +62,8 @@ def draw_data_set(axes: Axes, arms: Sequence[Arm]) -> None:
     labels: list[tuple[Floats, str, str]] = []
     for arm in arms:
         style = arm_style(arm, arms)
-        points = np.array([point(arm, s) for s in arm.strengths])
+        strengths = arm.strengths_with(RATE, DISTORTION)
+        points = np.array([point(arm, s) for s in strengths])
         rate, rate_spread, distortion, distortion_spread = points.T
         axes.errorbar(
             rate,
@@ -85,7 +87,7 @@ def draw_data_set(axes: Axes, arms: Sequence[Arm]) -> None:
         if arm.symbol:
             labels += [
                 (np.array([x, y]), f"{s:g}", style["color"])
-                for s, x, y in zip(arm.strengths, rate, distortion, strict=True)
+                for s, x, y in zip(strengths, rate, distortion, strict=True)
             ]
     axes.margins(0.1)
     axes.xaxis.set_major_locator(MaxNLocator(6))
@@ -99,7 +101,7 @@ def draw_data_set(axes: Axes, arms: Sequence[Arm]) -> None:
 
 def point(arm: Arm, strength: float) -> tuple[float, float, float, float]:
     """Mean and spread of rate and of distortion; a single seed has spread 0 here, an error bar of no length."""
-    pair = [np.nan_to_num(mean_and_spread(arm.values(name, strength))) for name in (RATE, DISTORTION)]
+    pair = [np.nan_to_num(mean_and_spread(v)) for v in arm.together((RATE, DISTORTION), strength)]
     return (float(pair[0][0]), float(pair[0][1]), float(pair[1][0]), float(pair[1][1]))
 
 

@@ -9,13 +9,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from ..evaluation import SCORES
 from ..store import Store
 from ..tables import ARROWS, HEADINGS, READABLE
 from .arms import Arm, arms_of, by_subject, mean_and_spread
-from .page import Block, header_place, is_lowest, page
+from .page import LETTER, WIDTH, Block, header_place, is_lowest, page
 from .strength_axis import StrengthAxis
 from .style import line_style, quiet_grid
 
@@ -39,7 +39,7 @@ def draw_scores(rows: pd.DataFrame, store: Store) -> Figure | None:
     """One panel a score, one line an objective, a point a seed; a block for each data set and condition."""
     groups = {}
     for subject, arms in by_subject(arms_of(rows)).items():
-        names = [name for name in READABLE if any(arm.has(name) for arm in arms)]
+        names = [name for name in READABLE if any(arm.strengths_with(name) for arm in arms)]
         if names:
             groups[subject] = (arms, names)
     if not groups:
@@ -48,11 +48,13 @@ def draw_scores(rows: pd.DataFrame, store: Store) -> Figure | None:
         Block(subject, len(names), min(COLUMNS, len(names)), PANEL, gap=(0.5, 0.62))
         for subject, (_, names) in groups.items()
     ]
-    figure, places = page(blocks, header=0.36)
-    methods: dict[str, Arm] = {}
+    methods = {arm.method: arm for arms, _ in groups.values() for arm in arms}
+    across = max(
+        1, int(min(WIDTH, max(block.width for block in blocks)) / (0.6 + LETTER * max(map(len, methods))))
+    )
+    figure, places = page(blocks, header=0.16 + 0.2 * -(-len(methods) // across))
     for block, (arms, names), panels in zip(blocks, groups.values(), places, strict=True):
         axis = StrengthAxis.of(arms)
-        methods |= {arm.method: arm for arm in arms if arm.method not in methods}
         for number, (name, axes) in enumerate(zip(names, panels, strict=True)):
             draw_score(axes, name, arms, axis)
             axis.apply(axes, width=PANEL[0], labelled=is_lowest(number, block))
@@ -60,7 +62,7 @@ def draw_scores(rows: pd.DataFrame, store: Store) -> Figure | None:
         handles=[handle(arm) for arm in methods.values()],
         loc="upper left",
         bbox_to_anchor=header_place(figure, 0, 0),
-        ncols=max(1, int(figure.get_size_inches()[0] // 1.6)),
+        ncols=across,
         borderaxespad=0,
         borderpad=0.2,
     )
@@ -75,12 +77,13 @@ def handle(arm: Arm) -> Line2D:
 
 def draw_score(axes: Axes, name: str, arms: Sequence[Arm], axis: StrengthAxis) -> None:
     """Points of all seeds, line of means, band of one standard deviation; side by side where arms share a strength."""
-    score, having = SCORES[name], [arm for arm in arms if arm.has(name)]
-    step = 0.02 * (axis.span or 1.0)
+    score, having = SCORES[name], [arm for arm in arms if arm.strengths_with(name)]
+    step = min(0.02, 0.06 / max(1, len(having) - 1)) * (axis.span or 1.0)
+    crowded = len(having) > 3
     for number, arm in enumerate(having):
         style = line_style(arm.objective, arm.number)
         shift = step * (number - (len(having) - 1) / 2)
-        at = [(s, v) for s in arm.strengths if len(v := arm.values(name, s))]
+        at = [(s, arm.values(name, s)) for s in arm.strengths_with(name)]
         middle = np.array([mean_and_spread(v) for _, v in at])
         if arm.symbol:
             x = np.array([axis.places[s] + shift for s, _ in at])
@@ -94,14 +97,19 @@ def draw_score(axes: Axes, name: str, arms: Sequence[Arm], axis: StrengthAxis) -
             linestyle="none",
             marker=style["marker"],
             color=style["color"],
-            alpha=0.5,
+            alpha=0.3 if crowded else 0.5,
             markersize=3.2,
             markeredgewidth=0,
             rasterized=len(points) > 500,
         )
         spread = np.nan_to_num(middle[:, 1])
         axes.fill_between(
-            x, middle[:, 0] - spread, middle[:, 0] + spread, color=style["color"], alpha=0.15, linewidth=0
+            x,
+            middle[:, 0] - spread,
+            middle[:, 0] + spread,
+            color=style["color"],
+            alpha=0.07 if crowded else 0.15,
+            linewidth=0,
         )
         axes.plot(
             x, middle[:, 0], **{**style, "marker": style["marker"] if arm.symbol else ""}, markersize=4.0
@@ -110,4 +118,6 @@ def draw_score(axes: Axes, name: str, arms: Sequence[Arm], axis: StrengthAxis) -
     axes.set_title(TITLES.get(name, HEADINGS.get(name, name)) + ARROWS[score.direction] + unit, loc="left")
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=name == "active_units"))
     axes.margins(y=0.12)
+    if max(map(abs, axes.get_ylim())) >= 10_000:
+        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
     quiet_grid(axes)

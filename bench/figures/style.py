@@ -45,7 +45,7 @@ DOTS_PER_INCH = 160
 
 def look() -> AbstractContextManager[None]:
     """The theme, for as long as the context lasts: enter it to draw and to save."""
-    theme: dict[str, Any] = {
+    theme: Any = {
         **seaborn.axes_style("ticks"),
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans"],
@@ -63,6 +63,7 @@ def look() -> AbstractContextManager[None]:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": False,
+        "axes.formatter.useoffset": False,
         "grid.color": "#E3E3E3",
         "grid.linewidth": 0.6,
         "xtick.labelsize": 7.5,
@@ -86,7 +87,7 @@ def look() -> AbstractContextManager[None]:
     return matplotlib.rc_context(theme)
 
 
-def line_style(objective: str, number: int = 0) -> dict[str, str]:
+def line_style(objective: str, number: int = 0) -> dict[str, Any]:
     """Colour and marker of an objective, its row in `OBJECTIVES`, so the same in all figures; dashes of a variant."""
     place = list(OBJECTIVES).index(objective)
     return {

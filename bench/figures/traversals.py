@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from ..randomness import integers
 from ..run import Run
 from ..store import Store
 from .arms import Arm, arms_of, by_subject, some_strengths
-from .page import Block, columns_that_fit, page
+from .page import Block, arm_by_arm, page
 from .style import DEAD, INK
 from .tiles import Pixels, draw_mosaic, mosaic
 from .trained import images_of, trained
@@ -29,6 +30,9 @@ TILES = 8
 
 REACH = 2.0
 """A latent goes from -REACH to REACH, standard deviations of its prior."""
+
+COLUMNS = 3
+"""Models side by side."""
 
 MOST_LATENTS = 10
 ALIVE_NATS = 0.05
@@ -71,13 +75,17 @@ def draw_traversals(rows: pd.DataFrame, store: Store) -> Figure | None:
     blocks = []
     for subject, members in groups.items():
         size = (TILE * TILES, TILE * max(len(sheet.labels) for _, _, sheet in members))
-        columns = min(len(members), columns_that_fit(size[0], 0.95, 0.95), 3)
-        blocks.append(Block(subject, len(members), columns, size, gap=(0.95, 0.45), left=0.95, bottom=0.15))
+        lengths = list(Counter(id(arm) for arm, _, _ in members).values())
+        panels, slots = arm_by_arm(lengths, COLUMNS)
+        columns = min(COLUMNS, panels)
+        blocks.append(
+            Block(subject, panels, columns, size, (0.95, 0.45), left=0.95, bottom=0.15, slots=slots)
+        )
     figure, places = page(blocks)
-    for members, panels in zip(groups.values(), places, strict=True):
-        for (arm, strength, sheet), axes in zip(members, panels, strict=True):
+    for members, drawn in zip(groups.values(), places, strict=True):
+        for (arm, strength, sheet), axes in zip(members, drawn, strict=True):
             draw_sheet(axes, sheet)
-            axes.set_title(f"{arm.method}, {arm.setting(strength)}" if arm.symbol else arm.method, loc="left")
+            axes.set_title(arm.model(strength), loc="left")
     return figure
 
 
