@@ -15,9 +15,12 @@ from .contract import Progress as Progress
 from .digits import DIGITS
 from .dsprites import DSPRITES
 from .dsprites import render_dsprites as render_dsprites
+from .shapes3d import SHAPES3D
+from .shapes3d import render_shapes3d as render_shapes3d
 
 DATA_SETS: dict[str, Entry] = {
     "dsprites": DSPRITES,
+    "shapes3d": SHAPES3D,
     "digits": DIGITS,
 }
 """Every data set by name. Reading it opens nothing."""

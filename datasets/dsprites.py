@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from .cache import cached_table
 from .contract import Entry, Integers, Progress, Source
-from .dsprites_file import OFFICIAL_FILE, packed_images
+from .dsprites_file import OFFICIAL, packed_images
 from .factored_images import FactoredImages, as_int64
 from .factors import FactorGrid
-from .folders import data_folder
+from .official_file import fingerprint
 from .pixels import PackedBits
 from .polygon import SIZE, fill, snap
 
@@ -64,22 +64,17 @@ def open_dsprites(*, progress: Progress | None = None, grid: FactorGrid = GRID) 
         DamagedFileError: the official file is there, but cut, garbled or another one.
         OSError: the cache folder cannot be written.
     """
-    official = data_folder() / OFFICIAL_FILE
+    official = OFFICIAL.path
     source: Source
     if official.is_file():
-        facts = official.stat()
-        source, origin = "official", f"{facts.st_size} bytes of {facts.st_mtime_ns}"
+        source, origin = "official", fingerprint(official)
         chunks = partial(packed_images, official, grid)
     else:
         source, origin = "rendered", f"version {RENDER_VERSION}"
         chunks = partial(_render_all, grid)
-    contents = f"dsprites, {source}, {origin}, {_describe(grid)}"
+    contents = f"dsprites, {source}, {origin}, {grid.description}"
     packed = cached_table(f"dsprites-{source}", contents, (len(grid), IMAGE_BYTES), chunks, progress)
     return FactoredImages("dsprites", source, grid, PackedBits(packed, IMAGE_SHAPE))
-
-
-def _describe(grid: FactorGrid) -> str:
-    return ", ".join(f"{name} {values.tolist()}" for name, values in grid.values.items())
 
 
 def _render_all(grid: FactorGrid) -> Generator[memoryview, None, None]:

@@ -11,16 +11,22 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 
 from .factors import FactorGrid
+from .official_file import OfficialFile, reading
 from .polygon import SIZE
 
-OFFICIAL_FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
+OFFICIAL = OfficialFile(
+    "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz",
+    26.7,
+    (
+        "https://github.com/google-deepmind/dsprites-dataset/raw/master/"
+        "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz",
+        "https://github.com/deepmind/dsprites-dataset/raw/master/"
+        "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz",
+    ),
+)
 
 ROWS_AT_ONCE = 4096
 """Images in memory at once: 16 MB of them."""
-
-
-class DamagedFileError(ValueError):
-    """A file that should be an official one, and is not or no longer."""
 
 
 def packed_images(path: Path, grid: FactorGrid) -> Generator[memoryview, None, None]:
@@ -29,27 +35,25 @@ def packed_images(path: Path, grid: FactorGrid) -> Generator[memoryview, None, N
     Raises DamagedFileError for a file that is cut, garbled, or not images of `grid` in its order.
     """
     width = len(grid.constants) + len(grid.names)
-    try:
-        with (
-            zipfile.ZipFile(path) as archive,
-            archive.open("latents_classes.npy") as classes_file,
-            archive.open("imgs.npy") as images_file,
-        ):
-            all_classes = _rows(classes_file, "latents_classes", (len(grid), width), np.int64)
-            all_images = _rows(images_file, "imgs", (len(grid), SIZE, SIZE), np.uint8)
-            done = 0
-            for classes, images in zip(all_classes, all_images, strict=True):
-                # `index` takes rows as the file has them, and refuses classes that the grid has not.
-                places = grid.index(torch.from_numpy(classes.copy()))
-                if not torch.equal(places, torch.arange(done, done + len(images))):
-                    raise ValueError(f"images from {done} on are not in the expected order")
-                if images.max() > 1:
-                    raise ValueError(f"images from {done} on have pixels that are neither 0 nor 1")
-                yield np.packbits(images.reshape(len(images), -1), axis=1).data
-                done += len(images)
-    except Exception as error:  # on garbled bytes zipfile, zlib and numpy raise a dozen kinds
-        advice = "fetch it again, or remove it to have the images rendered"
-        raise DamagedFileError(f"{path} is not the official dSprites file ({error}): {advice}") from error
+    advice = "fetch it again, or remove it to have the images rendered"
+    with (
+        reading(path, "the official dSprites file", advice),
+        zipfile.ZipFile(path) as archive,
+        archive.open("latents_classes.npy") as classes_file,
+        archive.open("imgs.npy") as images_file,
+    ):
+        all_classes = _rows(classes_file, "latents_classes", (len(grid), width), np.int64)
+        all_images = _rows(images_file, "imgs", (len(grid), SIZE, SIZE), np.uint8)
+        done = 0
+        for classes, images in zip(all_classes, all_images, strict=True):
+            # `index` takes rows as the file has them, and refuses classes that the grid has not.
+            places = grid.index(torch.from_numpy(classes.copy()))
+            if not torch.equal(places, torch.arange(done, done + len(images))):
+                raise ValueError(f"images from {done} on are not in the expected order")
+            if images.max() > 1:
+                raise ValueError(f"images from {done} on have pixels that are neither 0 nor 1")
+            yield np.packbits(images.reshape(len(images), -1), axis=1).data
+            done += len(images)
 
 
 def _rows(

@@ -38,6 +38,11 @@ class FactorGrid:
         """How far apart two images are that differ by one class in one factor."""
         return tuple(math.prod(self.sizes[k + 1 :]) for k in range(len(self.sizes)))
 
+    @property
+    def description(self) -> str:
+        """All that the grid is, in words: part of what a cache is recognised by."""
+        return ", ".join(f"{name} {classes.tolist()}" for name, classes in self.values.items())
+
     def __len__(self) -> int:
         """The number of combinations."""
         return math.prod(self.sizes)

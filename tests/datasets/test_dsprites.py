@@ -10,8 +10,9 @@ import torch
 
 from disbench.datasets import DataSet, render_dsprites
 from disbench.datasets.dsprites import GRID, open_dsprites
-from disbench.datasets.dsprites_file import OFFICIAL_FILE, DamagedFileError
+from disbench.datasets.dsprites_file import OFFICIAL
 from disbench.datasets.factors import FactorGrid
+from disbench.datasets.official_file import DamagedFileError
 
 # Read off lossless frames of the animation that the authors published with the data set (dsprites.gif in
 # github.com/google-deepmind/dsprites-dataset), not off our renderer: (shape, scale, orientation, posX, posY),
@@ -148,7 +149,7 @@ def test_the_official_file_is_used_where_it_is(
     own_folders: tuple[Path, Path], small_grid: FactorGrid
 ) -> None:
     assert open_dsprites(grid=small_grid).source == "rendered"
-    imgs = write_official(own_folders[1] / OFFICIAL_FILE, small_grid)
+    imgs = write_official(own_folders[1] / OFFICIAL.name, small_grid)
     data = open_dsprites(grid=small_grid)
     assert data.source == "official"
     assert np.array_equal(data.images(range(len(data)))[:, 0].numpy(), imgs)
@@ -156,7 +157,7 @@ def test_the_official_file_is_used_where_it_is(
 
 
 def test_another_official_file_is_read_anew(own_folders: tuple[Path, Path], small_grid: FactorGrid) -> None:
-    path = own_folders[1] / OFFICIAL_FILE
+    path = own_folders[1] / OFFICIAL.name
     imgs = write_official(path, small_grid)
     open_dsprites(grid=small_grid)
     write_official(path, small_grid, imgs=1 - imgs)
@@ -168,7 +169,7 @@ def test_a_large_file_is_read_in_pieces(
     own_folders: tuple[Path, Path], small_grid: FactorGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("disbench.datasets.dsprites_file.ROWS_AT_ONCE", 7)
-    imgs = write_official(own_folders[1] / OFFICIAL_FILE, small_grid)
+    imgs = write_official(own_folders[1] / OFFICIAL.name, small_grid)
     told: list[tuple[int, int]] = []
     data = open_dsprites(grid=small_grid, progress=lambda done, total: told.append((done, total)))
     assert np.array_equal(data.images(range(len(data)))[:, 0].numpy(), imgs)
@@ -186,7 +187,7 @@ def refused(small_grid: FactorGrid, path: Path, why: str) -> None:
 def test_a_cut_official_file_is_named(
     own_folders: tuple[Path, Path], small_grid: FactorGrid, kept: float
 ) -> None:
-    path = own_folders[1] / OFFICIAL_FILE
+    path = own_folders[1] / OFFICIAL.name
     write_official(path, small_grid)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept * len(whole))])
@@ -195,7 +196,7 @@ def test_a_cut_official_file_is_named(
 
 
 def test_garbled_bytes_inside_are_noticed(own_folders: tuple[Path, Path], small_grid: FactorGrid) -> None:
-    path = own_folders[1] / OFFICIAL_FILE
+    path = own_folders[1] / OFFICIAL.name
     write_official(path, small_grid)
     with zipfile.ZipFile(path) as archive:
         start = archive.getinfo("imgs.npy").header_offset
@@ -207,7 +208,7 @@ def test_garbled_bytes_inside_are_noticed(own_folders: tuple[Path, Path], small_
 
 
 def test_another_npz_file_is_refused(own_folders: tuple[Path, Path], small_grid: FactorGrid) -> None:
-    path = own_folders[1] / OFFICIAL_FILE
+    path = own_folders[1] / OFFICIAL.name
     np.savez(path, other=np.zeros(3))
     refused(small_grid, path, "no item named 'latents_classes.npy'")
 
@@ -230,6 +231,6 @@ def test_another_npz_file_is_refused(own_folders: tuple[Path, Path], small_grid:
 def test_wrong_contents_are_refused(
     own_folders: tuple[Path, Path], small_grid: FactorGrid, member: str, wrong: np.ndarray, why: str
 ) -> None:
-    path = own_folders[1] / OFFICIAL_FILE
+    path = own_folders[1] / OFFICIAL.name
     write_official(path, small_grid, **{member: wrong})
     refused(small_grid, path, why)
