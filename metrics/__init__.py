@@ -1,6 +1,6 @@
 """Measures of disentanglement: pure functions of arrays."""
 
-from .dci import DCI, dci
+from .condition_leakage import ConditionLeakage, condition_leakage
 from .dci import DCI, concentration, dci
 from .kl_decomposition import (
     KLDecomposition,
@@ -17,14 +17,14 @@ from .table import METRICS, Metric, Score, compute
 __all__ = [
     "DCI",
     "METRICS",
-    "DCI",
+    "ConditionLeakage",
     "KLDecomposition",
     "Metric",
     "Score",
     "active_units",
-    "concentration",
-    "dci",
     "compute",
+    "concentration",
+    "condition_leakage",
     "dci",
     "equal_width_bins",
     "factor_entropy",

@@ -201,14 +201,13 @@ def _lightgbm(
         gradient = -residual.astype(np.float32)
         if booster.update(fobj=lambda *_, gradient=gradient: (gradient, ones)):
             break  # no code can be split
-        leaf = (
-            booster.predict(codes, start_iteration=iteration, num_iteration=1, pred_leaf=True, **quiet)
-            + first_leaf
+        reached = booster.predict(
+            codes, start_iteration=iteration, num_iteration=1, pred_leaf=True, num_threads=1, verbosity=-1
         )
-        rise = np.bincount(leaf[:train].ravel(), residual.ravel(), first_leaf[-1] + leaves)
-        curvature = np.bincount(
-            leaf[:train].ravel(), (share - share * share).ravel(), first_leaf[-1] + leaves
-        )
+        leaf = np.asarray(reached, dtype=np.int64) + first_leaf
+        fitted = leaf[:train].ravel()
+        rise = np.bincount(fitted, residual.ravel(), classes * leaves)
+        curvature = np.bincount(fitted, (share - share * share).ravel(), classes * leaves)
         step = np.divide(rise, curvature, out=np.zeros_like(rise), where=curvature > 1e-150)
         scores += LEARNING_RATE * (classes - 1) / classes * step[leaf]
 

@@ -186,7 +186,7 @@ def kl_decomposition(
         estimator: "mixture", "mws" or "mss".
         dataset_size: N in the formulas of "mws" and "mss"; the number of rows handed in when left out.
         samples: rows to average over, at most N; the standard error falls with its square root.
-        batch_size: M of "mws" and "mss"; a last incomplete batch is left out.
+        batch_size: M of "mws" and "mss", at most N; `samples` is rounded down to whole batches, to one at least.
         seed: selects rows and draws codes.
         dtype: arithmetic of the pairwise densities, on values centred in float64; all sums over rows are
             float64. float32 differs from float64 by about 1e-6 nats; posteriors narrower than 1e-4 of the
@@ -196,13 +196,14 @@ def kl_decomposition(
         The terms, their sum, and the same by dimension; all in nats.
 
     Raises:
-        ValueError: arrays of other shapes, unequal rows, NaN, infinite, an unknown estimator, or fewer rows
-            than a batch.
+        ValueError: arrays of other shapes, unequal rows, NaN, infinite, or an unknown estimator.
 
     Reference:
         Hoffman and Johnson 2016, "ELBO surgery"; Chen et al. 2018, "Isolating Sources of Disentanglement in
         VAEs", eq. 2.
     """
+    if estimator not in ("mixture", "mws", "mss"):
+        raise ValueError(f'estimator: expected "mixture", "mws" or "mss", got {estimator!r}')
     device = mean.device if isinstance(mean, Tensor) else torch.device("cpu")
     means, logvars = as_matrix(mean, "mean"), as_matrix(logvar, "logvar")
     if means.shape != logvars.shape:
@@ -211,6 +212,9 @@ def kl_decomposition(
         )
     rows = len(means)
     samples = min(require_at_least("samples", samples, 1), rows)
+    if estimator != "mixture":
+        batch_size = min(require_at_least("batch_size", batch_size, 1), rows)
+        samples = max(samples // batch_size, 1) * batch_size
     size = rows if dataset_size is None else require_at_least("dataset_size", dataset_size, 1)
 
     random = np.random.Generator(np.random.Philox(seed))
@@ -233,9 +237,6 @@ def kl_decomposition(
     if estimator == "mixture":
         log_joint, log_marginals = _mixture_log_densities(shifted, centred, spread)
     else:
-        batch_size = require_at_least("batch_size", batch_size, 1)
-        if samples < batch_size:
-            raise ValueError(f"batch_size: expected at most the {samples} selected rows, got {batch_size}")
         batches = [
             _minibatch_log_densities(
                 shifted[start : start + batch_size],
@@ -244,11 +245,10 @@ def kl_decomposition(
                 dataset_size=size,
                 estimator=estimator,
             )
-            for start in range(0, samples - batch_size + 1, batch_size)
+            for start in range(0, samples, batch_size)
         ]
         log_joint = torch.cat([joint for joint, _ in batches])
         log_marginals = torch.cat([marginals for _, marginals in batches], dim=1)
-        z, selected = z[: len(log_joint)], selected[: len(log_joint)]
 
     log_posteriors = log_gaussian(z, mu[selected], log_variance[selected])
     log_priors = log_gaussian(z, torch.zeros_like(z), torch.zeros_like(z))

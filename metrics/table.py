@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from .arrays import Array, as_classes, as_factors, as_matrix, require_equal_rows, require_train_rows
+from .condition_leakage import condition_leakage
 from .dci import dci
 from .kl_decomposition import kl_decomposition
 from .mig import mig
@@ -53,6 +55,8 @@ class Metric:
     summary: str
     seeded: bool = False
     """Whether it takes a `seed`."""
+    optional: tuple[Input, ...] = ()
+    """Arrays it also takes where they are there."""
 
 
 def _decomposition(suffix: str, how: str) -> tuple[Score, ...]:
@@ -147,6 +151,27 @@ METRICS: Mapping[str, Metric] = {
             scores=(Score("active_units", None, "", "latents whose mean varies: Var_x(E[z_j|x]) > 0.01"),),
             summary="how many latents the model uses (Burda et al. 2016)",
         ),
+        Metric(
+            name="condition_leakage",
+            function=condition_leakage,
+            inputs=("codes", "condition"),
+            optional=("logvar",),
+            rows="split",
+            seeded=True,
+            scores=(
+                Score("condition_leakage_nats", "lower", "nats", "I(z; y), held-out lower bound", field="joint_nats"),
+                Score("condition_leakage_fraction", "lower", "", "the same over H(y)", field="joint_fraction"),
+                Score(
+                    "condition_leakage_max_code_nats", "lower", "nats", "largest I(z_j; y), less that of shuffles",
+                    field="max_code_nats",
+                ),
+                Score(
+                    "condition_leakage_per_code_nats", "lower", "nats", "I(z_j; y), less that of shuffles", "list",
+                    "corrected_nats",
+                ),
+            ),
+            summary="what codes of a conditional model know of the condition",
+        ),
     )
 }  # fmt: skip
 """Every metric by name. To add one: a file, a row here, a test."""
@@ -155,9 +180,9 @@ METRICS: Mapping[str, Metric] = {
 def compute(
     names: Iterable[str] | None = None,
     *,
-    codes: Array,
+    codes: Array | None = None,
     factors: Array | None = None,
-    train: int,
+    train: int | None = None,
     mean: Array | None = None,
     logvar: Array | None = None,
     condition: Array | None = None,
@@ -170,26 +195,33 @@ def compute(
         names: keys of `METRICS`; all whose arrays are there when left out.
         codes: [N, D], usually posterior means.
         factors: [N, K], whole-number classes.
-        train: the first `train` rows train classifiers and feed the study's sampled scores, the rest test.
+        train: the first `train` rows train classifiers and feed the study's sampled scores, the rest test;
+            two thirds when left out.
         mean: [N, D], posterior means.
         logvar: [N, D], logarithms of posterior variances.
         condition: [N], the class that a conditional model was told.
         seed: of every metric that draws.
-        options: further keywords of metrics, by name.
+        options: further keywords of metrics, by name: `{"dci": {"rounds": 20}}`.
 
     Raises:
-        ValueError: an unknown name, a named metric whose arrays are missing, or arrays that cannot be used.
+        ValueError: no arrays, an unknown metric or option, a named metric whose arrays are missing, or arrays that
+            cannot be used.
     """
     arrays = _checked(codes=codes, factors=factors, mean=mean, logvar=logvar, condition=condition)
-    train = require_train_rows(train, require_equal_rows(**arrays))
+    rows = require_equal_rows(**arrays)
+    train = require_train_rows(2 * rows // 3 if train is None else train, rows)
+    options = options or {}
+    for name, keywords in options.items():
+        _require_options(name, keywords)
     columns: dict[str, Any] = {}
     for metric in _chosen(names, arrays):
-        keywords: dict[str, Any] = {"seed": seed} if metric.seeded else {}
+        keywords = {"seed": seed} if metric.seeded else {}
         if metric.rows == "split":
             keywords["train"] = train
         seen = slice(train) if metric.rows == "train" else slice(None)
-        inputs = {name: arrays[name][seen] for name in metric.inputs}
-        result = metric.function(**inputs, **keywords, **(options or {}).get(metric.name, {}))
+        taken = metric.inputs + tuple(name for name in metric.optional if name in arrays)
+        inputs = {name: arrays[name][seen] for name in taken}
+        result = metric.function(**inputs, **{**keywords, **options.get(metric.name, {})})
         for score in metric.scores:
             value = result if score.field is None else getattr(result, score.field)
             columns[score.column] = float(value) if score.kind == "number" else np.asarray(value).tolist()
@@ -197,25 +229,46 @@ def compute(
 
 
 def _checked(**arrays: Array | None) -> dict[str, Any]:
-    """The arrays that are there, each of the kind that its name promises."""
+    """The arrays that are there, each of the kind that its name promises; tensors stay on their device."""
     kinds: dict[str, Callable[..., Any]] = {"factors": as_factors, "condition": as_classes}
-    return {
-        name: kinds.get(name, as_matrix)(value, name) for name, value in arrays.items() if value is not None
-    }
+    given = {name: value for name, value in arrays.items() if value is not None}
+    if not given:
+        raise ValueError(f"no arrays to score; takes {', '.join(arrays)}")
+    checked = {name: kinds.get(name, as_matrix)(value, name) for name, value in given.items()}
+    on_device = {name: value for name, value in given.items() if getattr(value, "is_cuda", False)}
+    return {**checked, **{name: value for name, value in on_device.items() if name in ("mean", "logvar")}}
 
 
 def _chosen(names: Iterable[str] | None, arrays: Mapping[str, Any]) -> list[Metric]:
     """The metrics asked for, or all that the arrays allow."""
     if names is None:
         return [metric for metric in METRICS.values() if set(metric.inputs) <= set(arrays)]
-    chosen = []
-    for name in names:
-        if name not in METRICS:
-            near = difflib.get_close_matches(name, METRICS, n=1)
-            guess = f"; did you mean {near[0]!r}?" if near else ";"
-            raise ValueError(f"unknown metric {name!r}{guess} known: {', '.join(METRICS)}")
-        missing = [array for array in METRICS[name].inputs if array not in arrays]
+    chosen = [_known(name) for name in names]
+    for metric in chosen:
+        missing = [array for array in metric.inputs if array not in arrays]
         if missing:
-            raise ValueError(f"metric {name!r} needs arrays that are not there: {', '.join(missing)}")
-        chosen.append(METRICS[name])
+            raise ValueError(f"metric {metric.name!r} needs arrays that are not there: {', '.join(missing)}")
     return chosen
+
+
+def _known(name: str) -> Metric:
+    if name not in METRICS:
+        raise ValueError(f"unknown metric {name!r}{_guess(name, METRICS)}; known: {', '.join(METRICS)}")
+    return METRICS[name]
+
+
+def _require_options(name: str, keywords: Mapping[str, Any]) -> None:
+    """Refuse an option that the metric does not take, or that `compute` itself hands over."""
+    metric = _known(name)
+    ours = {*metric.inputs, *metric.optional, "train"}
+    known = [keyword for keyword in inspect.signature(metric.function).parameters if keyword not in ours]
+    for keyword in keywords:
+        if keyword not in known:
+            raise ValueError(
+                f"metric {name!r} takes no option {keyword!r}{_guess(keyword, known)}; known: {', '.join(known)}"
+            )
+
+
+def _guess(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f", did you mean {near[0]!r}?" if near else ""
