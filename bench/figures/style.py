@@ -104,13 +104,13 @@ def heat_colours() -> Colormap:
 
 
 def ink_on(red: float, green: float, blue: float) -> str:
-    """Dark or white text, whichever has more contrast on a background (WCAG relative luminance)."""
+    """Black or white text, whichever has more contrast on a background (WCAG relative luminance): at least 4.5."""
 
     def linear(channel: float) -> float:
         return channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
 
     luminance = 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
-    return "white" if luminance < 0.18 else INK
+    return "white" if luminance < 0.179 else "black"
 
 
 def quiet_grid(axes: Axes) -> None:
