@@ -15,11 +15,16 @@ from .contract import Progress as Progress
 from .digits import DIGITS
 from .dsprites import DSPRITES
 from .dsprites import render_dsprites as render_dsprites
+from .dsprites_variants import COLOR_DSPRITES, NOISY_DSPRITES, SCREAM_DSPRITES
+from .dsprites_variants import open_scream_dsprites as open_scream_dsprites
 from .shapes3d import SHAPES3D
 from .shapes3d import render_shapes3d as render_shapes3d
 
 DATA_SETS: dict[str, Entry] = {
     "dsprites": DSPRITES,
+    "color_dsprites": COLOR_DSPRITES,
+    "noisy_dsprites": NOISY_DSPRITES,
+    "scream_dsprites": SCREAM_DSPRITES,
     "shapes3d": SHAPES3D,
     "digits": DIGITS,
 }

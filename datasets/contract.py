@@ -3,14 +3,17 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Source: TypeAlias = Literal["rendered", "official", "embedded"]
-"""Where the pixels come from: drawn by us, the authors' own file, or shipped inside a dependency."""
+from .official_file import OfficialFile
+
+Source: TypeAlias = str
+"""Where the pixels come from: `rendered` (drawn by us), `official` (the authors' own file), `embedded` (shipped inside
+a dependency) or `user`; after a comma, whatever else the pixels depend on."""
 
 Integers: TypeAlias = Tensor | NDArray[Any] | Sequence[Any]
 """Integers in any usual clothing: a tensor, an array, a list, a range."""
@@ -93,6 +96,10 @@ class Entry:
     length: int
     image_shape: tuple[int, int, int]
     open: Open
+    files: tuple[OfficialFile, ...] = ()
+    """The authors' files, if there are any to fetch."""
+    needs_files: bool = False
+    """Whether nothing can be opened without them."""
 
     @property
     def is_full_grid(self) -> bool:

@@ -120,4 +120,5 @@ DSPRITES = Entry(
     length=len(GRID),
     image_shape=IMAGE_SHAPE,
     open=open_dsprites,
+    files=(OFFICIAL,),
 )

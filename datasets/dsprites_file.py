@@ -16,7 +16,7 @@ from .polygon import SIZE
 
 OFFICIAL = OfficialFile(
     "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz",
-    26.7,
+    "27 MB",
     (
         "https://github.com/google-deepmind/dsprites-dataset/raw/master/"
         "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz",

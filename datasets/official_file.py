@@ -22,22 +22,17 @@ class OfficialFile:
 
     name: str
     """Its name in the data folder; may hold a folder."""
-    megabytes: float
-    """How large it is, about."""
+    size: str
+    """How large it is, in words."""
     addresses: tuple[str, ...] = ()
     """Where it can be had, in order of preference."""
-    sha256: str | None = None
-    """Its checksum, where that is known to us."""
+    checksum: str | None = None
+    """`md5:...` or `sha256:...`, where it is known to us."""
 
     @property
     def path(self) -> Path:
         """Where it belongs."""
         return data_folder() / self.name
-
-    @property
-    def size(self) -> str:
-        """Its size in words."""
-        return f"{self.megabytes / 1000:.1f} GB" if self.megabytes >= 1000 else f"{self.megabytes:.0f} MB"
 
 
 def require(data_set: str, *files: OfficialFile) -> list[Path]:

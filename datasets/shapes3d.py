@@ -132,4 +132,5 @@ SHAPES3D = Entry(
     length=len(GRID),
     image_shape=IMAGE_SHAPE,
     open=open_shapes3d,
+    files=(OFFICIAL,),
 )

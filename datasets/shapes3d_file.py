@@ -14,7 +14,12 @@ from .factors import FactorGrid
 from .official_file import OfficialFile, fingerprint, reading
 from .pixels import Levels
 
-OFFICIAL = OfficialFile("3dshapes.h5", 255, ("https://storage.googleapis.com/3d-shapes/3dshapes.h5",))
+OFFICIAL = OfficialFile(
+    "3dshapes.h5",
+    "268 MB",
+    ("https://storage.googleapis.com/3d-shapes/3dshapes.h5",),
+    "md5:099a2078d58cec4daad0702c55d06868",
+)
 
 IMAGE_SHAPE = (64, 64, 3)
 
