@@ -8,6 +8,7 @@ flow, in-place writes or random numbers: training objectives differentiate throu
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -265,27 +266,31 @@ def kl_decomposition(
 
 
 def _mixture_log_densities(z: Tensor, mean: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:
-    """Log q(z) [S] and log q(z_j) [D, S] under the equal mixture of all N posteriors, in bounded memory.
+    """Return log q(z) [S] and log q(z_j) [D, S] under the equal mixture of all N posteriors, in bounded memory.
 
-    Blocks of codes times posteriors stay in a processor's cache and are written in place, without a graph.
+    Blocks of codes times posteriors are written in place, without a graph. On a CPU they stay in cache and below
+    the size at which torch would share one operation among threads: threads take whole blocks instead, which
+    costs nothing where another process holds a core.
     """
     rows, dimensions = mean.shape
-    cells = (2**24 if z.is_cuda else 2**18) // dimensions
-    width = min(rows, 4096)
+    cells, width, threads = (2**24, 4096, 1) if z.is_cuda else (2**15 - 1, 512, torch.get_num_threads())
     scale, constant = torch.exp(-0.5 * logvar.T) * math.sqrt(0.5), -0.5 * (logvar.T + LOG_2PI)
     blocks = [part.split(width, dim=1) for part in (mean.T.contiguous(), scale, constant)]
-    joints, marginals = [], []
-    for some in z.T.split(max(1, cells // width), dim=1):
-        joint, marginal = [], []
+    height = max(1, cells // (dimensions * min(width, rows)))
+
+    def log_densities(some: Tensor) -> tuple[Tensor, Tensor]:
+        joints, marginals = [], []
         for means, scales, constants in zip(*blocks, strict=True):
             densities = some[:, :, None] - means[:, None, :]
             densities.mul_(scales[:, None, :]).square_()
             torch.sub(constants[:, None, :], densities, out=densities)
-            joint.append(_log_sum_exp_(densities.sum(dim=0)))
-            marginal.append(_log_sum_exp_(densities))
-        joints.append(torch.stack(joint).logsumexp(dim=0))
-        marginals.append(torch.stack(marginal).logsumexp(dim=0))
-    return torch.cat(joints) - math.log(rows), torch.cat(marginals, dim=1) - math.log(rows)
+            joints.append(_log_sum_exp_(densities.sum(dim=0)))
+            marginals.append(_log_sum_exp_(densities))
+        return torch.stack(joints).logsumexp(dim=0), torch.stack(marginals).logsumexp(dim=0)
+
+    with ThreadPoolExecutor(threads) as pool:
+        joint, marginal = zip(*pool.map(log_densities, z.T.split(height, dim=1)), strict=True)
+    return torch.cat(joint) - math.log(rows), torch.cat(marginal, dim=1) - math.log(rows)
 
 
 def _log_sum_exp_(values: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class Score:
     direction: Literal["higher", "lower"] | None
     """Which is better, None if neither is in itself."""
     unit: str
-    """`nats`, or empty for shares and counts."""
+    """`nats`, `units` of a count, or empty for shares."""
     meaning: str
     """One line."""
     kind: Literal["number", "list", "matrix"] = "number"
@@ -148,7 +148,7 @@ METRICS: Mapping[str, Metric] = {
             function=active_units,
             inputs=("mean",),
             rows="all",
-            scores=(Score("active_units", None, "", "latents whose mean varies: Var_x(E[z_j|x]) > 0.01"),),
+            scores=(Score("active_units", None, "units", "latents whose mean varies: Var_x(E[z_j|x]) > 0.01"),),
             summary="how many latents the model uses (Burda et al. 2016)",
         ),
         Metric(
