@@ -9,6 +9,7 @@ To add a data set: one file that makes an `Entry`, one line in `DATA_SETS`, one 
 
 from difflib import get_close_matches
 
+from .cars3d import CARS3D
 from .contract import DataSet as DataSet
 from .contract import Entry as Entry
 from .contract import Progress as Progress
@@ -17,8 +18,13 @@ from .dsprites import DSPRITES
 from .dsprites import render_dsprites as render_dsprites
 from .dsprites_variants import COLOR_DSPRITES, NOISY_DSPRITES, SCREAM_DSPRITES
 from .dsprites_variants import open_scream_dsprites as open_scream_dsprites
+from .mnist import FASHION_MNIST, MNIST
+from .mpi3d import MPI3D_REAL, MPI3D_REALISTIC, MPI3D_TOY
+from .official_file import AbsentFileError as AbsentFileError
+from .official_file import DamagedFileError as DamagedFileError
 from .shapes3d import SHAPES3D
 from .shapes3d import render_shapes3d as render_shapes3d
+from .small_norb import SMALL_NORB
 
 DATA_SETS: dict[str, Entry] = {
     "dsprites": DSPRITES,
@@ -26,6 +32,13 @@ DATA_SETS: dict[str, Entry] = {
     "noisy_dsprites": NOISY_DSPRITES,
     "scream_dsprites": SCREAM_DSPRITES,
     "shapes3d": SHAPES3D,
+    "cars3d": CARS3D,
+    "small_norb": SMALL_NORB,
+    "mpi3d_toy": MPI3D_TOY,
+    "mpi3d_realistic": MPI3D_REALISTIC,
+    "mpi3d_real": MPI3D_REAL,
+    "mnist": MNIST,
+    "fashion_mnist": FASHION_MNIST,
     "digits": DIGITS,
 }
 """Every data set by name. Reading it opens nothing."""

@@ -1,16 +1,14 @@
 """The official dSprites file: 3 GB of images inside 26 MB of zip, read a piece at a time."""
 
-import math
 import zipfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import torch
-from numpy.typing import DTypeLike, NDArray
 
 from .factors import FactorGrid
+from .npy_rows import rows
 from .official_file import OfficialFile, reading
 from .polygon import SIZE
 
@@ -24,9 +22,6 @@ OFFICIAL = OfficialFile(
         "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz",
     ),
 )
-
-ROWS_AT_ONCE = 4096
-"""Images in memory at once: 16 MB of them."""
 
 
 def packed_images(path: Path, grid: FactorGrid) -> Generator[memoryview, None, None]:
@@ -42,8 +37,8 @@ def packed_images(path: Path, grid: FactorGrid) -> Generator[memoryview, None, N
         archive.open("latents_classes.npy") as classes_file,
         archive.open("imgs.npy") as images_file,
     ):
-        all_classes = _rows(classes_file, "latents_classes", (len(grid), width), np.int64)
-        all_images = _rows(images_file, "imgs", (len(grid), SIZE, SIZE), np.uint8)
+        all_classes = rows(classes_file, "latents_classes", (len(grid), width), np.int64)
+        all_images = rows(images_file, "imgs", (len(grid), SIZE, SIZE), np.uint8)
         done = 0
         for classes, images in zip(all_classes, all_images, strict=True):
             # `index` takes rows as the file has them, and refuses classes that the grid has not.
@@ -54,19 +49,3 @@ def packed_images(path: Path, grid: FactorGrid) -> Generator[memoryview, None, N
                 raise ValueError(f"images from {done} on have pixels that are neither 0 nor 1")
             yield np.packbits(images.reshape(len(images), -1), axis=1).data
             done += len(images)
-
-
-def _rows(
-    file: IO[bytes], name: str, shape: tuple[int, ...], dtype: DTypeLike
-) -> Iterator[NDArray[np.integer]]:
-    """The array in an npy `file`, `ROWS_AT_ONCE` rows at a time; its shape and type must be these."""
-    version = np.lib.format.read_magic(file)
-    v1, v2 = np.lib.format.read_array_header_1_0, np.lib.format.read_array_header_2_0
-    found, by_columns, kind = (v1 if version == (1, 0) else v2)(file)
-    if (found, by_columns, kind) != (shape, False, np.dtype(dtype)):
-        raise ValueError(f"{name} should be {np.dtype(dtype)} {list(shape)}, is {kind} {list(found)}")
-    row_bytes = kind.itemsize * math.prod(shape[1:])
-    for start in range(0, shape[0], ROWS_AT_ONCE):
-        rows = min(ROWS_AT_ONCE, shape[0] - start)
-        # A short read makes frombuffer or reshape fail; the last one also checks the member's checksum.
-        yield np.frombuffer(file.read(rows * row_bytes), dtype=kind).reshape(rows, *shape[1:])

@@ -206,5 +206,5 @@ def test_an_unknown_name_is_told_the_known_ones() -> None:
     assert "did you mean 'dsprites'?" in message
     assert all(name in message for name in DATA_SETS)
     assert "\n" not in message
-    with pytest.raises(ValueError, match="unknown data set 'mnist', known: "):
-        load("mnist")
+    with pytest.raises(ValueError, match="unknown data set 'quadrilaterals', known: "):
+        load("quadrilaterals")

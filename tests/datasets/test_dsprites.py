@@ -168,7 +168,7 @@ def test_another_official_file_is_read_anew(own_folders: tuple[Path, Path], smal
 def test_a_large_file_is_read_in_pieces(
     own_folders: tuple[Path, Path], small_grid: FactorGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("disbench.datasets.dsprites_file.ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("disbench.datasets.npy_rows.ROWS_AT_ONCE", 7)
     imgs = write_official(own_folders[1] / OFFICIAL.name, small_grid)
     told: list[tuple[int, int]] = []
     data = open_dsprites(grid=small_grid, progress=lambda done, total: told.append((done, total)))
