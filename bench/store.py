@@ -110,6 +110,8 @@ class Store:
         tables = [read_rows(path) for path in sorted(self.cohorts.glob("*.parquet"))]
         if not tables:
             return schema().empty_table().to_pandas()
+        # The empty table has every column: rows of an older version lack those of newer scores.
+        tables.append(schema().empty_table())
         frame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
         # A failed run that a later sweep finished has two rows: the newest that is not a failure counts.
         frame["_rank"] = (frame["status"] != "failed").astype(int)
@@ -146,14 +148,16 @@ class Store:
     def parameters(self, cohort: Cohort) -> Parameters | None:
         """A cohort's weights if it was trained before, else None."""
         path = self.weights / f"{cohort.cohort_id}.safetensors"
-        return read_weights(path)[1] if path.exists() else None
+        return read_weights(path) if path.exists() else None
 
     def model(self, row: Mapping[str, Any]) -> tuple[Run, VAE]:
         """The trained model of a row."""
-        run = Run.from_configuration(json.loads(row["configuration"]))
-        run_ids, parameters = read_weights(self.weights / f"{row['cohort_id']}.safetensors")
-        position = run_ids.index(run.run_id)
-        return run, with_parameters(run, {name: value[position] for name, value in parameters.items()})
+        path = self.weights / f"{row['cohort_id']}.safetensors"
+        try:
+            run = Run.from_configuration(json.loads(row["configuration"]))
+        except (TypeError, KeyError, ValueError) as error:
+            raise BadInput(f"a row of {self.folder} is from another version of disbench") from error
+        return run, with_parameters(run, read_weights(path, run.run_id))
 
 
 def refuse_other_study(store: Store, study: Study) -> None:
@@ -201,12 +205,15 @@ def read_rows(path: Path) -> pa.Table:
     return table
 
 
-def read_weights(path: Path) -> tuple[list[str], Parameters]:
-    """Run ids and stacked parameters of one cohort, or `BadInput`."""
+def read_weights(path: Path, run_id: str | None = None) -> Parameters:
+    """Stacked parameters of a cohort, or those of one of its runs alone; `BadInput` if they cannot be read."""
     try:
         with safe_open(path, framework="pt") as file:
             names = list(file.keys())
-            return json.loads(file.metadata()["run_ids"]), {name: file.get_tensor(name) for name in names}
+            if run_id is None:
+                return {name: file.get_tensor(name) for name in names}
+            position = json.loads(file.metadata()["run_ids"]).index(run_id)
+            return {name: file.get_slice(name)[position] for name in names}
     except FileNotFoundError as error:
         raise BadInput(f"{path} is missing; the figures that need its models cannot be drawn") from error
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:

@@ -12,6 +12,7 @@ import torch
 
 from .bad_input import BadInput, unknown
 from .executors import EXECUTORS
+from .executors.local import cores
 from .progress import Progress
 from .run import Run, cohorts, without
 from .store import Store
@@ -31,6 +32,7 @@ def sweep(
     device: str = "auto",
     overrides: Mapping[str, Any] | None = None,
     cohort_size: int | None = None,
+    workers: int = 1,
     quiet: bool = True,
 ) -> pd.DataFrame:
     """Run a study and return its rows, one a run: configuration, provenance, status and every score.
@@ -42,6 +44,8 @@ def sweep(
         device: auto, cpu, cuda or cuda:N.
         overrides: dotted keys of the study file with values, e.g. `{"steps": 100, "seeds": 1}`.
         cohort_size: models trained together; by default what suits the device.
+        workers: cohorts at a time, each in a process of its own if more than one. (A script that asks for more needs
+            the usual `if __name__ == "__main__":`.) Part of the hardware as far as the last bits are concerned.
         quiet: no progress on standard error.
 
     Raises:
@@ -51,6 +55,8 @@ def sweep(
         raise unknown("executor", on, EXECUTORS)
     if cohort_size is not None and cohort_size < 1:
         raise BadInput(f"cohort size must be at least 1, got {cohort_size}")
+    if workers < 1:
+        raise BadInput(f"workers must be at least 1, got {workers}")
     place = chosen_device(device)
     checked = load_study(study, overrides)
     store = Store.claimed(out or Path("runs") / checked.name, checked)
@@ -59,8 +65,10 @@ def sweep(
     todo = without(groups, store.finished(checked.evaluation.metrics))
     runs = [run for cohort in todo for run in cohort.runs]
     images = sum(run.steps * run.batch_size for run in runs)
+    # Counted over the whole study: a resumed sweep must give each process the threads that the first one gave.
+    at_a_time = min(workers, len(groups))
     with Progress(len(runs), images, quiet=quiet) as progress:
-        for end in EXECUTORS[on](todo, store, checked.name, place, progress):
+        for end in EXECUTORS[on](todo, store, checked.name, place, at_a_time, progress):
             progress.models_end(len(end.cohort.runs))
     return store.rows()
 
@@ -74,6 +82,11 @@ def with_earlier_metrics(runs: Sequence[Run], rows: pd.DataFrame) -> list[Run]:
         return replace(run, evaluation=replace(run.evaluation, metrics=tuple(names)))
 
     return [widened(run) for run in runs]
+
+
+def default_workers(device: torch.device) -> int:
+    """Processes that use a device best: one for each core of a CPU, one for a GPU."""
+    return cores() if device.type == "cpu" else 1
 
 
 def chosen_device(device: str) -> torch.device:

@@ -10,8 +10,9 @@ from tabulate import tabulate
 from .bad_input import unknown
 from .evaluation import SCORES
 from .objectives import OBJECTIVES
+from .variants import variants
 
-GROUP = ["data_set", "condition", "objective", "strength"]
+GROUP = ["data_set", "condition", "objective", "variant", "strength"]
 """What a line of a table is about; the runs in it differ in their seed."""
 
 READABLE = (
@@ -59,12 +60,13 @@ def scores_named(names: Sequence[str]) -> list[str]:
 
 
 def summary(rows: pd.DataFrame, scores: Sequence[str] | None = None) -> pd.DataFrame:
-    """One line per data set, condition, objective and strength: models, and mean and standard deviation of scores.
+    """One line per data set, condition, objective, variant and strength: models, and mean and spread of scores.
 
     Columns: `GROUP`, `models` (finished), `diverged`, and for each score its mean under its own name and its standard
     deviation over seeds (ddof 1; NaN for one seed) as `<score>_std`. A score that no model has stays empty, never
     filled. Diverged and failed models enter no mean.
     """
+    rows = rows.assign(variant=variants_by_objective(rows))
     wanted = list(scores) if scores is not None else [n for n, s in SCORES.items() if s.kind == "number"]
     groups = []
     for key, members in rows.groupby(GROUP, sort=False, dropna=False):
@@ -77,6 +79,12 @@ def summary(rows: pd.DataFrame, scores: Sequence[str] | None = None) -> pd.DataF
         groups.append(line)
     spread = [column for name in wanted for column in (name, f"{name}_std")]
     return pd.DataFrame(groups, columns=[*GROUP, "models", "diverged", *spread])
+
+
+def variants_by_objective(rows: pd.DataFrame) -> pd.Series[str]:
+    """For each row what sets its arm apart from others of its objective on its data; mostly nothing."""
+    found = [variants(part) for _, part in rows.groupby(["data_set", "condition", "objective"], dropna=False)]
+    return pd.concat(found) if found else pd.Series(dtype=str)
 
 
 def shown_scores(part: pd.DataFrame) -> list[str]:
@@ -100,7 +108,10 @@ def cells(part: pd.DataFrame, *, plus_minus: str = " ± ") -> pd.DataFrame:
     names = shown_scores(part)
     text = pd.DataFrame(
         {
-            "objective": [OBJECTIVES[name].title for name in part["objective"]],
+            "objective": [
+                f"{OBJECTIVES[name].title} ({variant})" if variant else OBJECTIVES[name].title
+                for name, variant in zip(part["objective"], part["variant"], strict=True)
+            ],
             "strength": [
                 f"{OBJECTIVES[name].strength} = {strength:g}" if OBJECTIVES[name].strength else ""
                 for name, strength in zip(part["objective"], part["strength"], strict=True)
@@ -114,17 +125,17 @@ def cells(part: pd.DataFrame, *, plus_minus: str = " ± ") -> pd.DataFrame:
     for name in names:
         heading = HEADINGS.get(name, name) + ARROWS[SCORES[name].direction]
         text[heading] = [
-            cell(mean, spread, plus_minus)
+            cell(mean, spread, plus_minus, count=SCORES[name].unit == "units")
             for mean, spread in zip(part[name], part[f"{name}_std"], strict=True)
         ]
     return text
 
 
-def cell(mean: float, spread: float, plus_minus: str = " ± ") -> str:
-    """A mean with its spread, to a precision that fits its size; empty if there is no value."""
+def cell(mean: float, spread: float, plus_minus: str = " ± ", *, count: bool = False) -> str:
+    """A mean with its spread, to a precision that fits its size, or that of a count; empty if there is no value."""
     if pd.isna(mean):
         return ""
-    digits = 1 if abs(mean) >= 20 else 2 if abs(mean) >= 2 else 3
+    digits = 1 if count or abs(mean) >= 20 else 2 if abs(mean) >= 2 else 3
     return f"{mean:.{digits}f}" + ("" if pd.isna(spread) else f"{plus_minus}{spread:.{digits}f}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -17,6 +17,42 @@ from .evaluation import encode, scores
 from .provenance import commit, device_name, now, versions
 from .run import Cohort, Run
 from .store import Store
+
+
+@dataclass(frozen=True)
+class CohortEnd:
+    """How a cohort ended; its rows are in the store by then."""
+
+    cohort: Cohort
+    statuses: Mapping[str, str]
+    """Run id to done, diverged or failed."""
+    error: str | None = None
+
+
+def finish(
+    cohort: Cohort, data: DataSet, store: Store, study_name: str, on_images: Callable[[int], None]
+) -> CohortEnd:
+    """Do the work and say how it ended; an exception ends as failed rows.
+
+    Raises:
+        OSError: the disk; the next cohort would find it as full as this one did.
+    """
+    try:
+        rows = work(cohort, data, store, study_name, on_images)
+    except OSError:
+        raise
+    except Exception as error:
+        return fail(cohort, f"{type(error).__name__}: {error}", store, study_name, data.device)
+    return CohortEnd(cohort, {row["run_id"]: row["status"] for row in rows})
+
+
+def fail(cohort: Cohort, error: str, store: Store, study_name: str, device: torch.device) -> CohortEnd:
+    """Keep rows without scores, and the error, for a cohort whose work came to nothing."""
+    store.save_rows(
+        cohort,
+        [row(cohort, run, study_name, device) | {"status": "failed", "error": error} for run in cohort.runs],
+    )
+    return CohortEnd(cohort, {run.run_id: "failed" for run in cohort.runs}, error)
 
 
 def work(
@@ -51,14 +87,6 @@ def work(
         )
     store.save_rows(cohort, rows)
     return rows
-
-
-def failed_rows(
-    cohort: Cohort, error: Exception, study_name: str, device: torch.device
-) -> list[Mapping[str, Any]]:
-    """Rows of a cohort whose work raised: no scores, and the error."""
-    what = f"{type(error).__name__}: {error}"
-    return [row(cohort, run, study_name, device) | {"status": "failed", "error": what} for run in cohort.runs]
 
 
 def row(cohort: Cohort, run: Run, study_name: str, device: torch.device) -> dict[str, Any]:

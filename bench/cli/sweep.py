@@ -27,6 +27,9 @@ def add_commands(commands: Commands[Any]) -> None:
         "--cohort", type=int, metavar="K", help="models trained together (default: by device)"
     )
     command.add_argument(
+        "--workers", type=int, metavar="W", help="processes (default: one a core on CPU, else 1)"
+    )
+    command.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
         help="change a key of the study, e.g. --set steps=100 --set arms.0.strengths=[1,4]; may be repeated",
     )  # fmt: skip
@@ -40,10 +43,12 @@ def handle(arguments: argparse.Namespace) -> int:
     if arguments.seeds is not None:
         overrides["seeds"] = arguments.seeds
     from ..study import load_study
-    from ..sweep import sweep
+    from ..sweep import chosen_device, default_workers, sweep
     from ..tables import as_markdown, summary
 
     study = load_study(arguments.study, overrides)
+    if arguments.workers is None:
+        arguments.workers = default_workers(chosen_device(arguments.device))
     out = Path(arguments.out or Path("runs") / study.name)
     try:
         rows = sweep(
@@ -52,6 +57,9 @@ def handle(arguments: argparse.Namespace) -> int:
             on=arguments.on,
             device=arguments.device,
             cohort_size=arguments.cohort,
+            workers=default_workers(chosen_device(arguments.device))
+            if arguments.workers is None
+            else arguments.workers,
             quiet=arguments.quiet,
         )
     except KeyboardInterrupt:

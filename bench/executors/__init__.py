@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .contract import CohortEnd, Executor
+from .contract import Executor
 from .local import local
 
 EXECUTORS: dict[str, Executor] = {"local": local}
 
-__all__ = ["EXECUTORS", "CohortEnd", "Executor"]
+__all__ = ["EXECUTORS", "Executor"]

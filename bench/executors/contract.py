@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import torch
@@ -11,16 +10,7 @@ import torch
 from ..progress import Progress
 from ..run import Cohort
 from ..store import Store
-
-
-@dataclass(frozen=True)
-class CohortEnd:
-    """How a cohort ended; its rows are in the store by then."""
-
-    cohort: Cohort
-    statuses: Mapping[str, str]
-    """Run id to done, diverged or failed."""
-    error: str | None = None
+from ..work import CohortEnd
 
 
 class Executor(Protocol):
@@ -35,6 +25,7 @@ class Executor(Protocol):
         store: Store,
         study_name: str,
         device: torch.device,
+        workers: int,
         progress: Progress,
     ) -> Iterator[CohortEnd]:
-        """Finish the cohorts."""
+        """Finish the cohorts, `workers` of them at a time where the place can."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..objectives import OBJECTIVES
+from ..variants import variants
 
 Floats = NDArray[np.float64]
-
-NOT_A_VARIANT = ("data_set", "condition", "objective", "strength", "seed", "evaluation")
-"""Keys of a run's configuration that have a place of their own, or change no model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,21 +106,6 @@ def arms_of(rows: pd.DataFrame) -> list[Arm]:
         for number, (variant, part) in enumerate(members.groupby(variants(members), sort=False)):
             found.append(Arm(str(data_set), given, str(objective), str(variant), number, part))
     return found
-
-
-def variants(rows: pd.DataFrame) -> pd.Series[str]:
-    """For each row what its configuration has of its own among these rows, in words; mostly nothing."""
-    configurations = [flat(json.loads(text)) for text in rows["configuration"]]
-    keys = sorted({key for configuration in configurations for key in configuration})
-    differing = [key for key in keys if len({c.get(key) for c in configurations}) > 1]
-    words = [", ".join(f"{key} {c.get(key, '-')}" for key in differing) for c in configurations]
-    return pd.Series(words, index=rows.index, dtype=str)
-
-
-def flat(configuration: Mapping[str, Any]) -> dict[str, str]:
-    """What of a configuration can make a variant, options included."""
-    kept = {key: value for key, value in configuration.items() if key not in NOT_A_VARIANT}
-    return {key: str(value) for key, value in {**kept, **kept.pop("options", {})}.items() if key != "options"}
 
 
 def by_subject(arms: Sequence[Arm]) -> dict[str, list[Arm]]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from disbench.datasets import DataSet
 from matplotlib.figure import Figure
+
+from disbench.datasets import DataSet
 
 from ..randomness import integers
 

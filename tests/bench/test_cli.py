@@ -58,7 +58,9 @@ def test_version_and_help(capsys):
 def test_sweep_prints_the_table_and_status_counts(capsys, tiny_file, tmp_path):
     """The main path, from a study file to a table and a status."""
     out_folder = tmp_path / "out"
-    status, out, err = run(capsys, "sweep", tiny_file, "--out", out_folder, "--seeds", 1, "--set", "steps=5")
+    status, out, err = run(
+        capsys, "sweep", tiny_file, "--out", out_folder, "--seeds", 1, "--set", "steps=5", "--workers", 1
+    )
     assert status == 0, err
     assert "### digits" in out
     assert "### digits given digit" in out
@@ -105,7 +107,9 @@ def test_failures_exit_with_1_and_are_listed(capsys, tiny_file, tmp_path, monkey
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr(work_module, "scores", failing)
-    status, _, err = run(capsys, "sweep", tiny_file, "--out", tmp_path / "out", "--seeds", 1, "--quiet")
+    status, _, err = run(
+        capsys, "sweep", tiny_file, "--out", tmp_path / "out", "--seeds", 1, "--quiet", "--workers", 1
+    )
     assert status == 1
     assert "failed: beta_vae 4 seed 0: RuntimeError: out of luck" in err
     _, out, _ = run(capsys, "status", tmp_path / "out")
@@ -161,6 +165,7 @@ def test_listings(capsys, tmp_path):
         (["sweep", "quick", "--device", "tpu"], "unknown device 'tpu'"),
         (["sweep", "quick", "--seeds", "many"], "--seeds: invalid int value: 'many'"),
         (["sweep", "quick", "--seeds", "0"], "seeds"),
+        (["sweep", "quick", "--workers", "0"], "workers must be at least 1, got 0"),
         (["sweep", "quick", "--cohort", "0"], "cohort size must be at least 1"),
         (["sweep", "quick", "--set", "steps"], "--set takes KEY=VALUE, got 'steps'"),
         (["sweep", "quick", "--set", "stepz=3"], "unknown key 'stepz'; did you mean 'steps'?"),

@@ -167,6 +167,73 @@ def test_sigkill_at_random_moments_loses_nothing(swept, tiny_file, tmp_path):
     same_numbers(Store.existing(out).rows().drop(columns=drop), expected.drop(columns=drop))
 
 
+def children(pid):
+    """Process ids of a process's children."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def wait_until(condition, seconds=200):
+    """Wait until something is so, but not for ever."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_processes_give_the_same_numbers(swept, tiny, tmp_path):
+    """Two cohorts at a time, each in a process with a thread of its own: the same rows, bit for bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        alone = sweep(tiny, out=tmp_path / "alone", device="cpu", cohort_size=1)
+    finally:
+        torch.set_num_threads(before)
+    script = f"""
+if __name__ == "__main__":
+    from disbench.bench import sweep, load_study
+    from disbench.bench.study import Study
+    study = Study.model_validate_json({tiny.model_dump_json()!r})
+    sweep(study, out={str(tmp_path / "two")!r}, device="cpu", cohort_size=1, workers=2)
+"""
+    (tmp_path / "two_workers.py").write_text(script)
+    # One core a worker, whatever this machine has.
+    cores = {0, 1} & os.sched_getaffinity(0)
+    subprocess.run(
+        [sys.executable, tmp_path / "two_workers.py"],
+        check=True, preexec_fn=lambda: os.sched_setaffinity(0, cores), timeout=300,
+    )  # fmt: skip
+    rows = Store.existing(tmp_path / "two").rows()
+    same_numbers(rows.drop(columns="device"), alone.drop(columns="device"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc to find the workers")
+def test_a_dying_worker_costs_its_cohort_only_and_no_worker_outlives_its_parent(tiny_file, tmp_path):
+    """Kill a worker: its run is a failed row and the others are done. Kill the parent: the workers go too."""
+    command = [DISBENCH, "sweep", str(tiny_file), "--workers", "2", "--set", "steps=1000", "--out"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+    def working(pid):
+        """Children that train: the resource tracker is a child too, and writes nothing."""
+        return [c for c in children(pid) if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
+
+    with subprocess.Popen([*command, str(tmp_path / "worker")], **quiet) as process:
+        wait_until(lambda: list(tmp_path.glob("worker/cohorts/*.parquet")))
+        os.kill(working(process.pid)[0], signal.SIGKILL)
+        assert process.wait(timeout=300) == 1
+    rows = Store.existing(tmp_path / "worker").rows()
+    assert rows["status"].value_counts().to_dict() == {"done": 5, "failed": 1}
+    assert rows.loc[rows["status"] == "failed", "error"].item() == "its process died with exit code -9"
+
+    with subprocess.Popen([*command, str(tmp_path / "parent")], **quiet) as process:
+        wait_until(lambda: len(working(process.pid)) == 2)
+        orphans = working(process.pid)
+        process.kill()
+        process.wait()
+    wait_until(lambda: not any(Path(f"/proc/{orphan}").exists() for orphan in orphans))
+
+
 @pytest.mark.slow
 def test_control_c_says_how_to_go_on(tiny_file, tmp_path):
     """One line, no traceback, exit 130; finished models stay."""

@@ -1,0 +1,27 @@
+"""What sets two arms of one objective on one data set apart, in words, so that no table or figure averages over it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+NOT_A_VARIANT = ("data_set", "condition", "objective", "strength", "seed", "evaluation")
+"""Keys of a run's configuration that have a place of their own, or change no model."""
+
+
+def variants(rows: pd.DataFrame) -> pd.Series[str]:
+    """For each row what its configuration has of its own among these rows, in words; mostly nothing."""
+    configurations = [flat(json.loads(text)) for text in rows["configuration"]]
+    keys = sorted({key for configuration in configurations for key in configuration})
+    differing = [key for key in keys if len({c.get(key) for c in configurations}) > 1]
+    words = [", ".join(f"{key} {c.get(key, '-')}" for key in differing) for c in configurations]
+    return pd.Series(words, index=rows.index, dtype=str)
+
+
+def flat(configuration: Mapping[str, Any]) -> dict[str, str]:
+    """What of a configuration can make a variant, options included."""
+    kept = {key: value for key, value in configuration.items() if key not in NOT_A_VARIANT}
+    return {key: str(value) for key, value in {**kept, **kept.pop("options", {})}.items() if key != "options"}
