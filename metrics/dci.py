@@ -188,7 +188,11 @@ def _lightgbm(
         "deterministic": True,
         "force_col_wise": True,
     }
-    data = lightgbm.Dataset(codes[:train], targets, params=quiet | cuts)
+    low, spread = codes[:train].min(axis=0), np.ptp(codes[:train], axis=0)
+    if not spread.any():
+        return np.zeros(codes.shape[1]), np.full(len(codes), np.bincount(targets).argmax())
+    rescaled = (codes - low) / np.where(spread > 0, spread, 1)  # LightGBM takes 1e-35 for 0
+    data = lightgbm.Dataset(rescaled[:train], targets, params=quiet | cuts)
     booster = lightgbm.Booster(quiet | cuts | trees, data)
 
     scores = np.tile(np.log(np.bincount(targets) / train), (len(codes), 1))
@@ -202,7 +206,7 @@ def _lightgbm(
         if booster.update(fobj=lambda *_, gradient=gradient: (gradient, ones)):
             break  # no code can be split
         reached = booster.predict(
-            codes, start_iteration=iteration, num_iteration=1, pred_leaf=True, num_threads=1, verbosity=-1
+            rescaled, start_iteration=iteration, num_iteration=1, pred_leaf=True, num_threads=1, verbosity=-1
         )
         leaf = np.asarray(reached, dtype=np.int64) + first_leaf
         fitted = leaf[:train].ravel()
