@@ -114,7 +114,7 @@ def draw_score(axes: Axes, name: str, arms: Sequence[Arm], axis: StrengthAxis) -
         axes.plot(
             x, middle[:, 0], **{**style, "marker": style["marker"] if arm.symbol else ""}, markersize=4.0
         )
-    unit = f" ({score.unit})" if score.unit else ""
+    unit = f" ({score.unit})" if score.unit == "nats" else ""
     axes.set_title(TITLES.get(name, HEADINGS.get(name, name)) + ARROWS[score.direction] + unit, loc="left")
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=name == "active_units"))
     axes.margins(y=0.12)
