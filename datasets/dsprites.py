@@ -6,18 +6,18 @@ scale, orientation, posX, posY, the last varying fastest. Its first factor, colo
 as in disentanglement_lib. Where the official file is in the data folder, its images are used instead.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .cache import cached_table
+from .cache import Chunks, cached_table
 from .contract import Entry, Integers, Progress, Source
 from .dsprites_file import OFFICIAL, packed_images
 from .factored_images import FactoredImages, as_int64
 from .factors import FactorGrid
-from .official_file import fingerprint
+from .official_file import fingerprint, require
 from .pixels import PackedBits
 from .polygon import SIZE, fill, snap
 
@@ -64,14 +64,24 @@ def open_dsprites(*, progress: Progress | None = None, grid: FactorGrid = GRID) 
         DamagedFileError: the official file is there, but cut, garbled or another one.
         OSError: the cache folder cannot be written.
     """
-    official = OFFICIAL.path
-    source: Source
-    if official.is_file():
-        source, origin = "official", fingerprint(official)
-        chunks = partial(packed_images, official, grid)
-    else:
-        source, origin = "rendered", f"version {RENDER_VERSION}"
-        chunks = partial(_render_all, grid)
+    opened = official_dsprites if OFFICIAL.path.is_file() else rendered_dsprites
+    return opened(progress=progress, grid=grid)
+
+
+def rendered_dsprites(*, progress: Progress | None = None, grid: FactorGrid = GRID) -> FactoredImages:
+    """Open the rendered images, whatever files there are."""
+    return _cached("rendered", f"version {RENDER_VERSION}", partial(_render_all, grid), grid, progress)
+
+
+def official_dsprites(*, progress: Progress | None = None, grid: FactorGrid = GRID) -> FactoredImages:
+    """Open the official file's images; AbsentFileError where it is not in the data folder."""
+    (path,) = require("dsprites", OFFICIAL)
+    return _cached("official", fingerprint(path), partial(packed_images, path, grid), grid, progress)
+
+
+def _cached(
+    source: Source, origin: str, chunks: Callable[[], Chunks], grid: FactorGrid, progress: Progress | None
+) -> FactoredImages:
     contents = f"dsprites, {source}, {origin}, {grid.description}"
     packed = cached_table(f"dsprites-{source}", contents, (len(grid), IMAGE_BYTES), chunks, progress)
     return FactoredImages("dsprites", source, grid, PackedBits(packed, IMAGE_SHAPE))

@@ -29,6 +29,7 @@ from .coloured_layers import (
 from .contract import Entry, Integers, Progress
 from .factored_images import FactoredImages, as_int64
 from .factors import FactorGrid
+from .official_file import require
 from .shapes3d_file import OFFICIAL, official_pixels
 from .shapes3d_scene import SAMPLES, SIZE, SKY_COLOUR, Scene, View, empty_room, furnished, lanczos_matrix
 from .shapes3d_solids import solid
@@ -78,8 +79,18 @@ def open_shapes3d(*, progress: Progress | None = None, grid: FactorGrid = GRID) 
         DamagedFileError: the official file is there, but cut, garbled or another one.
         OSError: the cache folder cannot be written.
     """
-    if OFFICIAL.path.is_file():
-        return FactoredImages("shapes3d", "official", grid, official_pixels(OFFICIAL.path, grid, progress))
+    opened = official_shapes3d if OFFICIAL.path.is_file() else rendered_shapes3d
+    return opened(progress=progress, grid=grid)
+
+
+def official_shapes3d(*, progress: Progress | None = None, grid: FactorGrid = GRID) -> FactoredImages:
+    """Open the official file's images; AbsentFileError where it is not in the data folder."""
+    (path,) = require("shapes3d", OFFICIAL)
+    return FactoredImages("shapes3d", "official", grid, official_pixels(path, grid, progress))
+
+
+def rendered_shapes3d(*, progress: Progress | None = None, grid: FactorGrid = GRID) -> FactoredImages:
+    """Open the rendered images, whatever files there are."""
     geometries = len(grid) // (grid.sizes[0] * grid.sizes[1] * grid.sizes[2])
     contents = f"shapes3d, rendered, version {RENDER_VERSION}, {grid.description}"
     shape = (geometries, LAYERS * SIZE * SIZE * 2)

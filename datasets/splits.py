@@ -1,0 +1,120 @@
+"""Splits of a grid by its factors: train on some combinations, test on those held out.
+
+    train, test = held_out(data, compositional(data, {"shape": [2], "orientation": range(20, 40)}))
+    train, test = held_out(data, extrapolation(data, {"scale": 0.8}))
+
+A rule is any function from factor rows [B, K] to whether each is held out [B].
+
+- *Compositional*: every class occurs in training, but some combinations do not: those in which each of the named
+  factors has one of the named classes (as hearts on the right in Watters et al., 2019; Montero et al., 2021).
+- *Extrapolation*: classes beyond a bound do not occur in training at all (as in Schott et al., 2022).
+- *Random*: a share of all combinations, drawn at random.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from .contract import DataSet
+from .index_hash import hashes
+from .subset import Subset
+
+Rule: TypeAlias = Callable[[Tensor], Tensor]
+"""Factor rows [B, K] to whether each is held out, bool [B]."""
+
+ROWS_AT_ONCE = 1 << 18
+SHARE = 5
+"""Role of the random numbers of `random_share`."""
+
+
+def held_out(data: DataSet, rule: Rule) -> tuple[Subset, Subset]:
+    """The combinations that `rule` leaves in, and those that it holds out; each a data set, in the whole's order.
+
+    Raises ValueError where one of the two would be empty.
+    """
+    parts = []
+    for start in range(0, len(data), ROWS_AT_ONCE):
+        rows = data.factors(torch.arange(start, min(start + ROWS_AT_ONCE, len(data))))
+        parts.append(rule(rows).to(torch.bool))
+    out = torch.cat(parts)
+    train, test = (~out).nonzero()[:, 0], out.nonzero()[:, 0]
+    if not len(train) or not len(test):
+        raise ValueError(
+            f"a split needs images on both sides; of {data.name}'s {len(data):,} the rule holds out {len(test):,}"
+        )
+    return Subset(data, train, f"{data.name}, not held out"), Subset(data, test, f"{data.name}, held out")
+
+
+def compositional(data: DataSet, classes: Mapping[str, Iterable[int]]) -> Rule:
+    """Hold out the combinations in which every named factor has one of its named classes.
+
+    Raises ValueError for fewer than two factors, unknown ones, or classes that do not exist.
+    """
+    if len(classes) < 2:
+        raise ValueError(f"a compositional split combines two factors or more, got {list(classes) or 'none'}")
+    columns = {_column(data, name): sorted(set(chosen)) for name, chosen in classes.items()}
+    for column, chosen in columns.items():
+        size = data.factor_sizes[column]
+        if not chosen or chosen[0] < 0 or chosen[-1] >= size:
+            raise ValueError(
+                f"{data.factor_names[column]} has classes 0 to {size - 1}, got {chosen or 'none'}"
+            )
+
+    def rule(rows: Tensor) -> Tensor:
+        out = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
+        for column, chosen in columns.items():
+            out &= torch.isin(rows[:, column], torch.tensor(chosen, device=rows.device))
+        return out
+
+    return rule
+
+
+def extrapolation(data: DataSet, bounds: Mapping[str, float]) -> Rule:
+    """Hold out the images of which any named factor has a class at or beyond its bound.
+
+    A bound in (0, 1) is a share of the factor's classes, counted from the first: `{"scale": 0.8}` trains on the
+    first 80 % of the scales. Raises ValueError for unknown factors and for bounds that leave either side empty.
+    """
+    limits = {}
+    for name, bound in bounds.items():
+        size = data.factor_sizes[_column(data, name)]
+        limit = round(bound * size)
+        if not 0 < bound < 1 or not 0 < limit < size:
+            raise ValueError(
+                f"the bound of {name} is a share of its {size} classes with some on each side, got {bound}"
+            )
+        limits[_column(data, name)] = limit
+    if not limits:
+        raise ValueError("an extrapolation split needs a factor and its bound, like {'scale': 0.8}; got none")
+
+    def rule(rows: Tensor) -> Tensor:
+        out = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
+        for column, limit in limits.items():
+            out |= rows[:, column] >= limit
+        return out
+
+    return rule
+
+
+def random_share(data: DataSet, share: float, seed: int = 0) -> Rule:
+    """Hold out about this share of the combinations, drawn at random: a function of the combination and the seed."""
+    if not 0 < share < 1:
+        raise ValueError(f"share is between 0 and 1, got {share}")
+    sizes = data.factor_sizes
+
+    def rule(rows: Tensor) -> Tensor:
+        number = torch.zeros_like(rows[:, 0])
+        for column, size in zip(rows.unbind(1), sizes, strict=True):
+            number = number * size + column
+        words = hashes(number + 7919 * seed, SHARE, 1)[:, 0].long() & 0xFFFFFFFF
+        return words < int(share * 2**32)
+
+    return rule
+
+
+def _column(data: DataSet, name: str) -> int:
+    if name not in data.factor_names:
+        raise ValueError(f"{data.name} has no factor {name!r}; it has {', '.join(data.factor_names)}")
+    return data.factor_names.index(name)
