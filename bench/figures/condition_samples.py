@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from disbench.datasets import DATA_SETS
+from disbench.datasets import DATA_SETS, load
 
 from ..models import VAE
 from ..randomness import normal
@@ -55,8 +56,7 @@ def draw_condition_samples(rows: pd.DataFrame, store: Store) -> Figure | None:
             classes = shown_classes(arm)
             centres = draw_mosaic(axes, picture, len(classes))
             if is_left(number, block):
-                name = str(arm.condition).replace("_", " ")
-                axes.set_yticks(centres, [f"{name} {c}" for c in classes])
+                axes.set_yticks(centres, class_labels(arm, classes))
                 axes.tick_params(axis="y", length=0, pad=3)
             axes.set_title(arm.model(strength), loc="left")
     return figure
@@ -67,6 +67,15 @@ def shown_classes(arm: Arm) -> list[int]:
     entry = DATA_SETS[arm.data_set]
     size = entry.factor_sizes[entry.factor_names.index(str(arm.condition))]
     return [int(c) for c in evenly(list(range(size)), MOST_CLASSES)]
+
+
+def class_labels(arm: Arm, classes: Sequence[int]) -> list[str]:
+    """What the classes are called: `square` where they have names, else `digit 3`."""
+    condition = str(arm.condition)
+    values = load(arm.data_set).factor_values[condition]
+    if values.dtype.kind == "U":
+        return [str(values[c]) for c in classes]
+    return [f"{condition.replace('_', ' ')} {values[c]:g}" for c in classes]
 
 
 @torch.no_grad()
