@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .arrays import Array, as_matrix, require_at_least
+from .arrays import Array, Floats, as_matrix, require_at_least
 
 LOG_2PI = math.log(2.0 * math.pi)
 
@@ -268,32 +269,54 @@ def kl_decomposition(
 def _mixture_log_densities(z: Tensor, mean: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:
     """Return log q(z) [S] and log q(z_j) [D, S] under the equal mixture of all N posteriors, in bounded memory.
 
-    Blocks of codes times posteriors are written in place, without a graph. On a CPU they stay in cache and below
-    the size at which torch would share one operation among threads: threads take whole blocks instead, which
-    costs nothing where another process holds a core.
+    Blocks of codes times posteriors, reduced one after another. On a CPU they are numpy arrays that stay in
+    cache, written in place; threads take whole blocks, so that a core held by another process delays one block
+    and not every operation.
     """
     rows, dimensions = mean.shape
-    cells, width, threads = (2**24, 4096, 1) if z.is_cuda else (2**15 - 1, 512, torch.get_num_threads())
-    scale, constant = torch.exp(-0.5 * logvar.T) * math.sqrt(0.5), -0.5 * (logvar.T + LOG_2PI)
-    blocks = [part.split(width, dim=1) for part in (mean.T.contiguous(), scale, constant)]
-    height = max(1, cells // (dimensions * min(width, rows)))
-
-    def log_densities(some: Tensor) -> tuple[Tensor, Tensor]:
-        joints, marginals = [], []
-        for means, scales, constants in zip(*blocks, strict=True):
-            densities = some[:, :, None] - means[:, None, :]
-            densities.mul_(scales[:, None, :]).square_()
-            torch.sub(constants[:, None, :], densities, out=densities)
-            joints.append(_log_sum_exp_(densities.sum(dim=0)))
-            marginals.append(_log_sum_exp_(densities))
-        return torch.stack(joints).logsumexp(dim=0), torch.stack(marginals).logsumexp(dim=0)
-
-    with ThreadPoolExecutor(threads) as pool:
-        joint, marginal = zip(*pool.map(log_densities, z.T.split(height, dim=1)), strict=True)
-    return torch.cat(joint) - math.log(rows), torch.cat(marginal, dim=1) - math.log(rows)
+    width = min(rows, 4096)
+    cells = width * dimensions
+    if z.is_cuda:
+        posteriors = list(zip(mean.split(width), logvar.split(width), strict=True))
+        parts = [_on_device(some, posteriors) for some in z.split(max(1, 2**24 // cells))]
+    else:
+        scale, constant = torch.exp(-0.5 * logvar) * math.sqrt(0.5), -0.5 * (logvar + LOG_2PI)
+        tables = [np.ascontiguousarray(table.numpy().T)[:, None, :] for table in (mean, scale, constant)]
+        blocks = [[table[..., start : start + width] for table in tables] for start in range(0, rows, width)]
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            parts = list(pool.map(partial(_in_cache, posteriors=blocks), z.split(max(1, 2**18 // cells))))
+    joint, marginals = (torch.cat(part, dim=-1) for part in zip(*parts, strict=True))
+    return joint - math.log(rows), marginals - math.log(rows)
 
 
-def _log_sum_exp_(values: Tensor) -> Tensor:
+def _on_device(z: Tensor, posteriors: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Log of summed densities of some codes [S, D] over blocks of (mean, logvar): joint [S], marginals [D, S]."""
+    joints, marginals = [], []
+    for mean, logvar in posteriors:
+        densities = _pairwise_log_densities(z, mean, logvar)
+        joints.append(densities.sum(dim=0).logsumexp(dim=-1))
+        marginals.append(densities.logsumexp(dim=-1))
+    return torch.stack(joints).logsumexp(dim=0), torch.stack(marginals).logsumexp(dim=0)
+
+
+def _in_cache(z: Tensor, posteriors: list[list[Floats]]) -> tuple[Tensor, Tensor]:
+    """The same over blocks of (mean, sqrt(1/2) / deviation, log normaliser), each [D, 1, n]."""
+    joints, marginals = [], []
+    for mean, scale, constant in posteriors:
+        densities = z.numpy().T[:, :, None] - mean
+        densities *= scale
+        np.square(densities, out=densities)
+        np.subtract(constant, densities, out=densities)
+        joints.append(_log_sum_exp_in_place(densities.sum(axis=0)))
+        marginals.append(_log_sum_exp_in_place(densities))
+    joint, marginal = (np.logaddexp.reduce(np.stack(parts)) for parts in (joints, marginals))
+    return torch.from_numpy(joint), torch.from_numpy(marginal)
+
+
+def _log_sum_exp_in_place(values: Floats) -> Floats:
     """As `_log_sum_exp`, overwriting its argument."""
-    peak = values.amax(dim=-1, keepdim=True)
-    return values.sub_(peak).clamp_(min=-80.0).exp_().sum(dim=-1).log_().add_(peak.squeeze(-1))
+    peak = values.max(axis=-1, keepdims=True)
+    values -= peak
+    np.maximum(values, -80.0, out=values)
+    np.exp(values, out=values)
+    return np.log(values.sum(axis=-1)) + peak[..., 0]
