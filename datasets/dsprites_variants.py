@@ -83,7 +83,7 @@ class RandomNoise(Painted):
     def images(self, indices: Tensor) -> Tensor:
         """float32 [B, 3, 64, 64]."""
         noise = uniform(indices, NOISE, 3 * SIZE * SIZE).view(-1, *IMAGE_SHAPE)
-        return torch.maximum(noise, self.sprites.images(indices))
+        return torch.maximum(noise, self.sprites.images(indices), out=noise)
 
     def to(self, device: torch.device | str) -> Self:
         """The same images on `device`."""
@@ -100,12 +100,10 @@ class RandomPatch(Painted):
         """float32 [B, 3, 64, 64]."""
         _, height, width = self.picture.shape
         corner = below(indices, PATCH, (height - SIZE, width - SIZE))
-        line = torch.arange(SIZE, device=indices.device)
-        rows = (corner[:, :1] + line) * width  # [B, 64]
-        columns = corner[:, 1:] + line
-        channels = torch.arange(3, device=indices.device) * (height * width)
-        places = channels[:, None, None] + (rows[:, :, None] + columns[:, None, :])[:, None]
-        patches = self.picture.reshape(-1).index_select(0, places.flatten()).view(-1, *IMAGE_SHAPE)
+        windows = self.picture.unfold(1, SIZE, 1).unfold(
+            2, SIZE, 1
+        )  # a view: [3, height - 63, width - 63, 64, 64]
+        patches = windows.permute(1, 2, 0, 3, 4)[corner[:, 0], corner[:, 1]]
         patches += uniform(indices, TINT, 3)[:, :, None, None]
         patches *= 0.5
         return (self.sprites.images(indices) - patches).abs_()

@@ -13,11 +13,11 @@ GOLDEN = -0x61C88647  # 0x9E3779B9, 2^32 over the golden ratio, as int32
 
 def mixed(words: Tensor) -> Tensor:
     """Hash int32 words in place; every bit of the outcome depends on every bit of a word."""
-    words ^= (words >> 16) & 0xFFFF
-    words *= 0x7FEB352D
-    words ^= (words >> 15) & 0x1FFFF
-    words *= -0x7B935975  # 0x846CA68B
-    words ^= (words >> 16) & 0xFFFF
+    for shift, factor in ((16, 0x7FEB352D), (15, -0x7B935975), (16, 1)):  # the second is 0x846CA68B
+        shifted = words >> shift
+        shifted &= (1 << (32 - shift)) - 1  # int32 shifts copy the sign; these bits are not its
+        words ^= shifted
+        words *= factor
     return words
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 def add_commands(commands: Commands[Any]) -> None:
     """Add the command to the parser."""
     datasets = commands.add_parser("datasets", help="the data sets: list, show, fetch, verify")
-    actions = datasets.add_subparsers(dest="action", metavar="[list | show NAME | fetch NAME | verify NAME]")
+    actions = datasets.add_subparsers(
+        dest="action", metavar="[list | show NAME | fetch NAME | verify NAME | speed [NAME ...]]"
+    )
     datasets.set_defaults(handle=list_data_sets, json=False)
     listing = actions.add_parser("list", help="a line each, and whether it is ready to use")
     listing.add_argument("--json", action="store_true", help="all that is known, as JSON")
@@ -39,6 +42,14 @@ def add_commands(commands: Commands[Any]) -> None:
     )
     verifying.add_argument("name", metavar="NAME")
     verifying.set_defaults(handle=verify_data_set)
+    speed = actions.add_parser(
+        "speed", help="how long a batch of 64 images takes, from a data set that is ready"
+    )
+    speed.add_argument(
+        "names", metavar="NAME", nargs="*", help="default: all that need no file to be fetched"
+    )
+    speed.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cpu or cuda (default: cpu)")
+    speed.set_defaults(handle=time_data_sets)
 
 
 def list_data_sets(arguments: argparse.Namespace) -> int:
@@ -126,6 +137,29 @@ def verify_data_set(arguments: argparse.Namespace) -> int:
         print(line)
     differs = found.comparison is not None and found.comparison.images_that_differ > 0
     return 0 if found.is_checked and not (differs and entry.name == "dsprites") else 1
+
+
+def time_data_sets(arguments: argparse.Namespace) -> int:
+    """Print how long each data set takes to open and to give a batch of 64."""
+    import torch
+
+    from disbench.datasets import DATA_SETS, entry
+    from disbench.datasets.speed import batch_seconds
+
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        raise BadInput("--device cuda: there is no CUDA device here; leave it out")
+    names = arguments.names or [name for name, row in DATA_SETS.items() if state(row) != "fetch"]
+    for name in names:
+        started = time.monotonic()
+        with one_line(), progress_bar(f"preparing {name}") as progress:
+            data = entry(name).open(progress=progress)
+            data = data.to(arguments.device)
+        opened = time.monotonic() - started
+        batch = batch_seconds(data)
+        print(
+            f"{name:<16} opened in {opened:6.2f} s, {1e6 * batch:8.0f} us for 64 images, {64 / batch:12,.0f} images/s"
+        )
+    return 0
 
 
 def known_entry(name: str) -> Entry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +43,23 @@ def contact_sheet(data: DataSet) -> Figure:
 
 
 def one_factor(data: DataSet, column: int) -> torch.Tensor:
-    """Indices of at most `COLUMNS` images that show a factor's classes in order."""
-    size = data.factor_sizes[column]
-    classes = torch.as_tensor(np.linspace(0, size - 1, min(size, COLUMNS)).round().astype(np.int64))
-    if not data.is_full_grid:
-        labels = data.factors(range(len(data)))[:, column].cpu()
-        return torch.stack([(labels == c).nonzero()[0, 0] for c in classes])
-    middle = torch.tensor([s // 2 for s in data.factor_sizes]).repeat(len(classes), 1)
-    middle[:, column] = classes
-    return data.index(middle)
+    """Indices of at most `COLUMNS` images that show a factor's classes in order, of those that occur."""
+    if data.is_full_grid:
+        classes = spread(torch.arange(data.factor_sizes[column]))
+        rows = torch.tensor(at_rest(data.factor_sizes)).repeat(len(classes), 1)
+        rows[:, column] = classes
+        return data.index(rows)
+    labels = data.factors(range(len(data)))[:, column].cpu()
+    return torch.stack([(labels == c).nonzero()[0, 0] for c in spread(labels.unique())])
+
+
+def spread(classes: torch.Tensor) -> torch.Tensor:
+    """At most `COLUMNS` of the classes, the first and the last among them."""
+    places = np.linspace(0, len(classes) - 1, min(len(classes), COLUMNS)).round().astype(np.int64)
+    return classes[torch.from_numpy(places)]
+
+
+def at_rest(sizes: tuple[int, ...]) -> list[int]:
+    """The classes of the factors that do not move: somewhere in each range, nowhere alike, so that hues differ."""
+    golden = (math.sqrt(5) - 1) / 2
+    return [int(size * ((0.2 + golden * (k + 1)) % 1)) for k, size in enumerate(sizes)]

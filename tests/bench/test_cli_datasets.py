@@ -70,6 +70,11 @@ def test_verify_says_what_it_could_not_check(folders: Path, capsys: pytest.Captu
     assert "not compared: the official file is absent" in out
 
 
+def test_speed_prints_a_line_for_each(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["datasets", "speed", "digits", str(mine(folders / "mine.npz"))]) == 0
+    assert capsys.readouterr().out.count("us for 64 images") == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
