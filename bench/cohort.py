@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call, vmap
 
-from disbench.datasets import DATA_SETS, DataSet
+from disbench.datasets import DataSet, entry
 
 from .models import ARCHITECTURES, VAE, initial_parameters
 from .objectives import OBJECTIVES
@@ -40,9 +40,9 @@ class Conditioning:
         """The run's condition, looked up in the table of data sets."""
         if run.condition is None:
             return cls(0, 0)
-        entry = DATA_SETS[run.data_set]
-        column = entry.factor_names.index(run.condition)
-        return cls(column, entry.factor_sizes[column])
+        data_set = entry(run.data_set)
+        column = data_set.factor_names.index(run.condition)
+        return cls(column, data_set.factor_sizes[column])
 
     def one_hot(self, factors: Tensor, dtype: torch.dtype) -> Tensor:
         """Factors [..., K] to conditions [..., size]."""
@@ -54,9 +54,8 @@ class Conditioning:
 def build_model(run: Run) -> VAE:
     """The module of one run, on the meta device: shapes and code; the weights live elsewhere."""
     with torch.device("meta"):
-        entry = DATA_SETS[run.data_set]
         return ARCHITECTURES[run.architecture].build(
-            entry.image_shape, run.latents, Conditioning.of(run).size
+            entry(run.data_set).image_shape, run.latents, Conditioning.of(run).size
         )
 
 

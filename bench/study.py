@@ -29,7 +29,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from disbench.datasets import DATA_SETS
+from disbench.datasets import Entry, entry
 from disbench.metrics import METRICS
 
 from .bad_input import BadInput, unknown
@@ -230,17 +230,16 @@ def check_arm(arm: Arm, where: str) -> None:
     """Refuse names that are not in the tables and pairs that do not go together."""
     if arm.objective not in OBJECTIVES:
         raise unknown("objective", arm.objective, OBJECTIVES, where=where)
-    if arm.data_set not in DATA_SETS:
-        raise unknown("data set", arm.data_set, DATA_SETS, where=where)
+    data_set = data_set_entry(arm.data_set, where)
     if arm.architecture not in ARCHITECTURES:
         raise unknown("architecture", arm.architecture, ARCHITECTURES, where=where)
-    objective, data_set = OBJECTIVES[arm.objective], DATA_SETS[arm.data_set]
+    objective = OBJECTIVES[arm.objective]
     objection = ARCHITECTURES[arm.architecture].objection(data_set.image_shape)
     if objection:
         shape = " x ".join(map(str, data_set.image_shape))
         raise BadInput(f"{where}: architecture {arm.architecture} {objection}; {arm.data_set} has {shape}")
     check_strengths(arm, objective.strength is not None, where)
-    check_condition(arm, where)
+    check_condition(arm, data_set.factor_names, where)
     for name, value in arm.options.items():
         if name not in objective.options:
             takes = ", ".join(objective.options) or "none"
@@ -261,9 +260,16 @@ def check_strengths(arm: Arm, has_strength: bool, where: str) -> None:
     check_distinct(arm.strengths, f"{where}: strengths")
 
 
-def check_condition(arm: Arm, where: str) -> None:
+def data_set_entry(name: str, where: str) -> Entry:
+    """What is known of a data set without opening it, or `BadInput`."""
+    try:
+        return entry(name)
+    except ValueError as error:
+        raise BadInput(f"{where}: {error}") from error
+
+
+def check_condition(arm: Arm, factors: tuple[str, ...], where: str) -> None:
     """A condition must be there exactly if the objective is conditional, and name a factor of the data set."""
-    factors = DATA_SETS[arm.data_set].factor_names
     if not OBJECTIVES[arm.objective].conditional:
         if arm.condition is not None:
             raise BadInput(f"{where}: {arm.objective} takes no condition; cvae does")

@@ -15,6 +15,7 @@ import torch
 
 from disbench.datasets import DataSet, load
 
+from ..bad_input import BadInput
 from ..progress import Progress
 from ..run import Cohort
 from ..store import Store
@@ -32,7 +33,7 @@ def local(
     """Finish each cohort; one that raises, or whose process dies, ends as failed rows and the others go on."""
     names = dict.fromkeys(cohort.shared.data_set for cohort in cohorts)
     # Opened here even if workers will open them again: a cache is built once, and its progress is seen.
-    opened = {name: load(name, progress=progress.rendering(name)) for name in names}
+    opened = {name: open_data_set(name, progress) for name in names}
     if workers > 1:
         yield from in_processes(cohorts, store, study_name, device, workers, progress)
         return
@@ -40,6 +41,14 @@ def local(
     for cohort in cohorts:
         progress.cohort_starts(cohort)
         yield finish(cohort, placed[cohort.shared.data_set], store, study_name, progress.images)
+
+
+def open_data_set(name: str, progress: Progress) -> DataSet:
+    """A data set, or `BadInput` where its file is not there, is damaged, or its cache cannot be written."""
+    try:
+        return load(name, progress=progress.rendering(name))
+    except (OSError, ValueError) as error:
+        raise BadInput(str(error)) from error
 
 
 def in_processes(

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from disbench.datasets import DATA_SETS, load
+from disbench.datasets import entry, load
 
 from ..models import VAE
 from ..randomness import normal
@@ -64,8 +64,8 @@ def draw_condition_samples(rows: pd.DataFrame, store: Store) -> Figure | None:
 
 def shown_classes(arm: Arm) -> list[int]:
     """The classes of an arm's condition that have a row."""
-    entry = DATA_SETS[arm.data_set]
-    size = entry.factor_sizes[entry.factor_names.index(str(arm.condition))]
+    data_set = entry(arm.data_set)
+    size = data_set.factor_sizes[data_set.factor_names.index(str(arm.condition))]
     return [int(c) for c in evenly(list(range(size)), MOST_CLASSES)]
 
 
@@ -81,8 +81,8 @@ def class_labels(arm: Arm, classes: Sequence[int]) -> list[str]:
 @torch.no_grad()
 def samples(run: Run, model: VAE) -> Pixels:
     """Images decoded from the same prior draws under each class, as a mosaic [classes, draws]."""
-    entry = DATA_SETS[run.data_set]
-    size = entry.factor_sizes[entry.factor_names.index(str(run.condition))]
+    data_set = entry(run.data_set)
+    size = data_set.factor_sizes[data_set.factor_names.index(str(run.condition))]
     classes = [int(c) for c in evenly(list(range(size)), MOST_CLASSES)]
     codes = normal([run.seed], "sample", [0], TILES * run.latents)[0, 0].reshape(TILES, run.latents)
     told = torch.eye(size)[classes].repeat_interleave(TILES, dim=0)

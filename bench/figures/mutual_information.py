@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from disbench.datasets import DATA_SETS
+from disbench.datasets import entry
 
 from ..store import Store
 from .arms import Arm, Floats, arms_of, by_subject, some_strengths
@@ -81,9 +81,9 @@ def panel_width(factors: int) -> float:
 
 def factor_names_and_sizes(arm: Arm) -> tuple[list[str], list[int]]:
     """The factors that an arm is scored on: all but the one it is told."""
-    entry = DATA_SETS[arm.data_set]
-    kept = [k for k, name in enumerate(entry.factor_names) if name != arm.condition]
-    return [entry.factor_names[k] for k in kept], [entry.factor_sizes[k] for k in kept]
+    data_set = entry(arm.data_set)
+    kept = [k for k, name in enumerate(data_set.factor_names) if name != arm.condition]
+    return [data_set.factor_names[k] for k in kept], [data_set.factor_sizes[k] for k in kept]
 
 
 def table_of(arm: Arm, row: dict[str, Any]) -> Floats | None:

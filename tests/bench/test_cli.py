@@ -178,7 +178,7 @@ def test_listings(capsys, tmp_path):
         (["plot", "nowhere"], "nowhere holds no study"),
         (["report", "nowhere"], "nowhere holds no study"),
         (["studies", "show", "quikc"], "unknown study 'quikc'"),
-        (["datasets", "show", "dsprite"], "unknown data set 'dsprite'; did you mean 'dsprites'?"),
+        (["datasets", "show", "dsprite"], "unknown data set 'dsprite', did you mean 'dsprites'"),
         (["evaluate", "nowhere.npz"], "nowhere.npz does not exist"),
     ],
 )

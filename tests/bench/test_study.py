@@ -103,7 +103,7 @@ def test_quick_is_the_main_job():
         ({**GOOD, "arms": 3}, "arms should be of type list, got 3"),
         (with_arm(objective=None), "arms.0.objective is missing"),
         (with_arm(objective="betavae"), "unknown objective 'betavae'; did you mean 'beta_vae'? known: vae,"),
-        (with_arm(data_set="dsprite"), "unknown data set 'dsprite'; did you mean 'dsprites'?"),
+        (with_arm(data_set="dsprite"), "unknown data set 'dsprite', did you mean 'dsprites'"),
         (with_arm(architecture="resnet"), "unknown architecture 'resnet'"),
         (with_arm(architecture="study_conv"), "study_conv needs images of 64 x 64; digits has 1 x 8 x 8"),
         (with_arm(strengths=[]), "strengths is empty; beta_vae needs a list of numbers"),

@@ -346,3 +346,15 @@ def test_auto_is_the_best_device_here():
 def test_study_files_and_objects_are_the_same(tiny, tiny_file):
     """A study is what it says, wherever it came from."""
     assert load_study(tiny_file) == tiny
+
+
+def test_a_data_set_whose_file_is_not_here(tiny, tmp_path, monkeypatch):
+    """One line that says how to get it; nothing is downloaded by surprise."""
+    monkeypatch.setenv("DISBENCH_DATA", str(tmp_path / "nothing"))
+    with pytest.raises(BadInput, match="disbench datasets fetch mnist"):
+        sweep(
+            tiny,
+            out=tmp_path / "out",
+            device="cpu",
+            overrides={"data_set": "mnist", "architecture": "chen_mlp"},
+        )
