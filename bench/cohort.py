@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call, vmap
 
-from disbench.datasets import DataSet, entry
+from disbench.datasets import DataSet, correlated, entry
 
 from .models import ARCHITECTURES, VAE, initial_parameters
 from .objectives import OBJECTIVES
-from .randomness import integers, normal
+from .randomness import integers, normal, uniform
 from .run import Cohort, Run
 
 DRAWN_AHEAD = 64
@@ -88,9 +88,16 @@ def train(
     def to_each(shared: Tensor) -> Tensor:
         return shared if distinct == seeds else shared[places]
 
+    def indices_of(steps: range) -> Tensor:
+        if run.correlation is None:
+            return draw(integers, distinct, "data", steps, (run.batch_size,), device, below=len(data))
+        sampler = correlated(data, tuple(run.correlation["factors"]), run.correlation["sigma"])
+        chances = draw(uniform, distinct, "data", steps, (run.batch_size, 2), device, dtype=torch.float64)
+        return sampler.indices(chances.flatten(0, 2)).reshape(chances.shape[:-1])
+
     for first in range(0, run.steps, DRAWN_AHEAD):
         steps = range(first, min(first + DRAWN_AHEAD, run.steps))
-        indices = draw(integers, distinct, "data", steps, (run.batch_size,), device, below=len(data))
+        indices = indices_of(steps)
         noise = draw(normal, distinct, "noise", steps, (run.batch_size, run.latents), device, dtype=dtype)
         for t in range(len(steps)):
             flat = indices[:, t].flatten()

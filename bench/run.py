@@ -42,6 +42,8 @@ class Run:
     objective: str
     options: Mapping[str, str]
     condition: str | None
+    correlation: Mapping[str, Any] | None
+    """`factors`, a pair, and `sigma`: how training images are drawn if not uniformly; scores are always uniform."""
     latents: int
     steps: int
     batch_size: int

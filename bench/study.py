@@ -48,6 +48,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class Correlation(Strict):
+    """Training images in which two factors are correlated (Traeuble et al. 2021); the smaller sigma, the stronger."""
+
+    factors: Annotated[list[str], Field(min_length=2, max_length=2)]
+    sigma: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
 class Arm(Strict):
     """One objective on one data set over a grid of strengths."""
 
@@ -55,6 +62,7 @@ class Arm(Strict):
     data_set: str
     strengths: list[Strength] | None = None
     condition: str | None = None
+    correlation: Correlation | None = None
     options: dict[str, str] = {}
     architecture: str = "study_conv"
     latents: Positive = 10
@@ -105,6 +113,7 @@ class Study(Strict):
                 objective=arm.objective,
                 options=resolved_options(arm),
                 condition=arm.condition,
+                correlation=arm.correlation.model_dump() if arm.correlation else None,
                 latents=arm.latents,
                 steps=arm.steps,
                 batch_size=arm.batch_size,
@@ -240,6 +249,8 @@ def check_arm(arm: Arm, where: str) -> None:
         raise BadInput(f"{where}: architecture {arm.architecture} {objection}; {arm.data_set} has {shape}")
     check_strengths(arm, objective.strength is not None, where)
     check_condition(arm, data_set.factor_names, where)
+    if arm.correlation:
+        check_correlation(arm.correlation, data_set, f"{where}: correlation")
     for name, value in arm.options.items():
         if name not in objective.options:
             takes = ", ".join(objective.options) or "none"
@@ -280,6 +291,17 @@ def check_condition(arm: Arm, factors: tuple[str, ...], where: str) -> None:
         )
     if arm.condition not in factors:
         raise unknown(f"factor of {arm.data_set}", arm.condition, factors, where=f"{where}: condition")
+
+
+def check_correlation(correlation: Correlation, data_set: Entry, where: str) -> None:
+    """Two different factors of a full grid."""
+    if not data_set.is_full_grid:
+        raise BadInput(f"{where}: {data_set.name} is no full grid of factors")
+    for name in correlation.factors:
+        if name not in data_set.factor_names:
+            raise unknown(f"factor of {data_set.name}", name, data_set.factor_names, where=where)
+    if len(set(correlation.factors)) == 1:
+        raise BadInput(f"{where}: factors are two different ones, got {correlation.factors[0]!r} twice")
 
 
 def check_distinct(values: Sequence[float], where: str) -> None:

@@ -16,8 +16,8 @@ PLAN = EvaluationPlan(samples=100, test_samples=50, metrics=())
 def run(**changes):
     """A tiny run on digits."""
     plain = Run(
-        data_set="digits", architecture="small_patch", objective="beta_vae", options={}, condition=None, latents=3,
-        steps=50, batch_size=8, learning_rate=1e-3, strength=4.0, seed=0, evaluation=PLAN,
+        data_set="digits", architecture="small_patch", objective="beta_vae", options={}, condition=None,
+        correlation=None, latents=3, steps=50, batch_size=8, learning_rate=1e-3, strength=4.0, seed=0, evaluation=PLAN,
     )  # fmt: skip
     return replace(plain, **changes)
 
@@ -130,10 +130,40 @@ def test_run_id_changes_with_what_changes_the_number():
     """Every field does, but the list of metrics does not: a further score changes no other."""
     changes = {
         "data_set": "dsprites", "architecture": "chen_mlp", "objective": "vae", "options": {"estimator": "mss"},
-        "condition": "digit", "latents": 4, "steps": 51, "batch_size": 9, "learning_rate": 2e-3, "strength": 5.0,
+        "condition": "digit", "correlation": {"factors": ["a", "b"], "sigma": 0.1},
+        "latents": 4, "steps": 51, "batch_size": 9, "learning_rate": 2e-3, "strength": 5.0,
         "seed": 1, "evaluation": replace(PLAN, samples=101),
     }  # fmt: skip
     assert set(changes) == set(Run.__dataclass_fields__)
     ids = {run(**{name: value}).run_id for name, value in changes.items()}
     assert len(ids | {run().run_id}) == len(changes) + 1
     assert run(evaluation=replace(PLAN, metrics=("mig",))).run_id == run().run_id
+
+
+def test_correlated_factors_are_what_training_sees(monkeypatch):
+    """With a small sigma, the two factors of nearly every training image go together; the others stay free."""
+    data, seen = load("dsprites"), []
+    real = data.images
+
+    class Watched:
+        """The data set, with an ear at its images."""
+
+        def __getattr__(self, name):
+            return getattr(data, name)
+
+        def __len__(self):
+            return len(data)
+
+        def images(self, indices):
+            seen.append(data.factors(indices))
+            return real(indices)
+
+    tied = run(
+        data_set="dsprites", steps=40, batch_size=16, correlation={"factors": ["posX", "posY"], "sigma": 0.05}
+    )
+    train(Cohort((tied,)), Watched())
+    factors = torch.cat(seen).double()
+    correlation = torch.corrcoef(factors.T)
+    assert correlation[3, 4] > 0.95
+    assert correlation[1, 3].abs() < 0.15
+    assert torch.unique(factors[:, 3]).numel() == 32

@@ -118,6 +118,23 @@ def test_quick_is_the_main_job():
         (with_arm(objective="cvae", condition="colour"), "unknown factor of digits 'colour'; known: digit"),
         (with_arm(options={"estimator": "mss"}), "beta_vae has no option 'estimator'"),
         (with_arm(objective="beta_tcvae", options={"estimator": "mis"}), "unknown estimator 'mis'"),
+        (
+            with_arm(correlation={"factors": ["digit", "x"], "sigma": 0.1}),
+            "digits is no full grid of factors",
+        ),
+        (
+            with_arm(data_set="dsprites", correlation={"factors": ["posX", "posZ"], "sigma": 0.1}),
+            "unknown factor of dsprites 'posZ'",
+        ),
+        (
+            with_arm(data_set="dsprites", correlation={"factors": ["posX", "posX"], "sigma": 0.1}),
+            "factors are two different ones, got 'posX' twice",
+        ),
+        (with_arm(data_set="dsprites", correlation={"factors": ["posX", "posY"], "sigma": 0}), "sigma"),
+        (
+            with_arm(data_set="dsprites", correlation={"factors": ["posX"], "sigma": 1.0}),
+            "correlation.factors",
+        ),
         ({**GOOD, "evaluation": {"metrics": ["migg"]}}, "unknown metric 'migg'; did you mean 'mig'?"),
         ({**GOOD, "evaluation": {"metrics": ["mig"], "options": {"dci": {}}}}, "unknown metric 'dci'"),
         ({**GOOD, "arms": [GOOD["arms"][0]] * 2}, "two arms ask for the same run: beta_vae 1 digits seed 0"),
