@@ -100,13 +100,14 @@ class RandomPatch(Painted):
         """float32 [B, 3, 64, 64]."""
         _, height, width = self.picture.shape
         corner = below(indices, PATCH, (height - SIZE, width - SIZE))
-        windows = self.picture.unfold(1, SIZE, 1).unfold(
-            2, SIZE, 1
-        )  # a view: [3, height - 63, width - 63, 64, 64]
-        patches = windows.permute(1, 2, 0, 3, 4)[corner[:, 0], corner[:, 1]]
+        runs = self.picture.reshape(-1).unfold(0, SIZE, 1)  # a view: the 64 pixels from each place on
+        line, channel = torch.arange(SIZE, device=indices.device), torch.arange(3, device=indices.device)
+        row = channel[:, None] * height + corner[:, :1, None] + line  # [B, 3, 64]
+        start = row * width + corner[:, 1:, None]
+        patches = runs.index_select(0, start.flatten()).view(-1, *IMAGE_SHAPE)
         patches += uniform(indices, TINT, 3)[:, :, None, None]
         patches *= 0.5
-        return (self.sprites.images(indices) - patches).abs_()
+        return torch.sub(self.sprites.images(indices), patches, out=patches).abs_()
 
     def to(self, device: torch.device | str) -> Self:
         """The same images on `device`."""
