@@ -11,15 +11,14 @@ if TYPE_CHECKING:
     import torch
 
 Array: TypeAlias = "NDArray[Any] | torch.Tensor"
-Floats: TypeAlias = NDArray[np.floating[Any]]
+Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
 
 
 def as_matrix(values: Array, name: str) -> Floats:
-    """Return finite floats [N, D]: float32 and float64 keep their type, other number types become float64.
+    """Return finite numbers [N, D] as float64.
 
-    The type is kept because it changes numbers: the edges of equal-width bins are rounded to it. Half
-    precision (float16, bfloat16) becomes float32, integers and booleans become float64.
+    Narrower types are widened first, so that float32 codes and the same values in float64 get the same scores.
 
     Raises:
         ValueError: not two-dimensional, no rows, no columns, not numbers, NaN or infinite.
@@ -29,10 +28,7 @@ def as_matrix(values: Array, name: str) -> Floats:
         raise ValueError(f"{name}: expected shape [N, D] with N, D >= 1, got {list(matrix.shape)}")
     if matrix.dtype.kind not in "fiub":
         raise ValueError(f"{name}: expected real numbers, got dtype {matrix.dtype}")
-    if matrix.dtype == np.float16:
-        matrix = matrix.astype(np.float32)
-    elif matrix.dtype not in (np.float32, np.float64):
-        matrix = matrix.astype(np.float64)
+    matrix = matrix.astype(np.float64, copy=False)
     if not np.isfinite(matrix).all():
         row, column = np.argwhere(~np.isfinite(matrix))[0]
         raise ValueError(

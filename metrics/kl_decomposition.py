@@ -221,8 +221,8 @@ def kl_decomposition(
 
     random = np.random.Generator(np.random.Philox(seed))
     selected = torch.from_numpy(random.permutation(rows)[:samples]).to(device)
-    mu = torch.from_numpy(means.astype(np.float64)).to(device)
-    log_variance = torch.from_numpy(logvars.astype(np.float64)).to(device)
+    mu = torch.tensor(means).to(device)
+    log_variance = torch.tensor(logvars).to(device)
     if codes is None:
         noise = torch.from_numpy(random.standard_normal((samples, means.shape[1]))).to(device)
         z = mu[selected] + torch.exp(0.5 * log_variance[selected]) * noise
@@ -232,7 +232,7 @@ def kl_decomposition(
             raise ValueError(
                 f"codes: expected the shape of mean, {list(means.shape)}, got {list(given.shape)}"
             )
-        z = torch.from_numpy(given.astype(np.float64)).to(device)[selected]
+        z = torch.tensor(given).to(device)[selected]
 
     centre = mu.mean(dim=0)
     shifted, centred, spread = (z - centre).to(dtype), (mu - centre).to(dtype), log_variance.to(dtype)

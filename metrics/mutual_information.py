@@ -20,10 +20,11 @@ from .arrays import (
 def equal_width_bins(codes: Array, *, bins: int = 20) -> Integers:
     """Cut every code dimension into equal-width bins between its smallest and largest value.
 
-    The result is that of `numpy.digitize(x, numpy.histogram(x, bins)[1][:-1]) - 1` column by column: edges
-    are rounded to the codes' own float type, a value on an edge belongs to the bin above it, the largest
-    value to the last bin. A constant column is one bin. A column whose spread is too small for `bins`
-    different edges, which `numpy.histogram` refuses, uses as many as there are.
+    The result is that of `numpy.digitize(x, numpy.histogram(x, bins)[1][:-1]) - 1` column by column in
+    float64: a value on an edge belongs to the bin above it, the largest value to the last bin. (Code that
+    histograms float32 rounds its edges to float32; a value that lies on one may fall to the other side.) A
+    constant column is one bin. A column whose spread is too small for `bins` different edges, which
+    `numpy.histogram` refuses, uses as many as there are.
 
     Args:
         codes: [N, D].
@@ -38,7 +39,7 @@ def equal_width_bins(codes: Array, *, bins: int = 20) -> Integers:
     for dimension, column in enumerate(values.T):
         low, high = column.min(), column.max()
         if low < high:
-            edges = np.linspace(low, high, bins + 1, dtype=column.dtype)
+            edges = np.linspace(low, high, bins + 1)
             binned[:, dimension] = np.searchsorted(edges[1:-1], column, side="right")
     return binned
 
