@@ -79,7 +79,8 @@ def test_layers_add_up_to_a_plainly_coloured_image() -> None:
         )
         lit = np.minimum(1, scene.brightness[:, None] * paint + scene.highlight[:, None])
         lit[~(scene.is_floor | scene.is_wall | scene.is_object)] = SKY_COLOUR
-        filtered = np.einsum("ai,ijc,bj->abc", lanczos_matrix(), lit.reshape(192, 192, 3), lanczos_matrix())
+        samples = lit.reshape(192, 192, 3).transpose(2, 0, 1)
+        filtered = (lanczos_matrix() @ samples @ lanczos_matrix().T).transpose(1, 2, 0)
         expected = np.clip(np.round(255 * filtered), 0, 255)
         difference = np.abs(render_shapes3d([classes])[0].astype(int) - expected)
         assert difference.max() <= 1
