@@ -2,10 +2,12 @@
 
 import io
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from disbench.bench.evaluation import SCORES
 from disbench.bench.tables import as_csv, as_json, as_latex, as_markdown, cell, cells, scores_named, summary
 
 
@@ -91,3 +93,9 @@ def test_scores_are_chosen_by_name():
     assert scores_named(["mig", " kl_nats"]) == ["mig", "kl_nats"]
     with pytest.raises(ValueError, match="unknown score 'mutual_information'"):
         scores_named(["mutual_information"])
+
+
+def test_every_column_is_explained():
+    """docs/numbers.md has a line for each score that a row can hold."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "numbers.md").read_text()
+    assert [name for name in SCORES if f"| `{name}` |" not in page] == []
