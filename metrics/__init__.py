@@ -2,6 +2,9 @@
 
 from .condition_leakage import ConditionLeakage, condition_leakage
 from .dci import DCI, concentration, dci
+from .explicitness import Explicitness, explicitness
+from .gaussian_correlation import gaussian_total_correlation, gaussian_wasserstein_correlation
+from .irs import irs
 from .kl_decomposition import (
     KLDecomposition,
     gaussian_kl,
@@ -10,14 +13,18 @@ from .kl_decomposition import (
     minibatch_log_densities,
 )
 from .mig import mig
+from .modularity import modularity
+from .mutual_info_score import mutual_info_score
 from .mutual_information import equal_width_bins, factor_entropy, mutual_information_matrix
 from .posterior_collapse import active_units, mean_variance
+from .sap import sap, sap_continuous
 from .table import METRICS, Metric, Score, compute
 
 __all__ = [
     "DCI",
     "METRICS",
     "ConditionLeakage",
+    "Explicitness",
     "KLDecomposition",
     "Metric",
     "Score",
@@ -27,12 +34,20 @@ __all__ = [
     "condition_leakage",
     "dci",
     "equal_width_bins",
+    "explicitness",
     "factor_entropy",
     "gaussian_kl",
+    "gaussian_total_correlation",
+    "gaussian_wasserstein_correlation",
+    "irs",
     "kl_decomposition",
     "log_gaussian",
     "mean_variance",
     "mig",
     "minibatch_log_densities",
+    "modularity",
+    "mutual_info_score",
     "mutual_information_matrix",
+    "sap",
+    "sap_continuous",
 ]

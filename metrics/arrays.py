@@ -95,6 +95,18 @@ def require_train_rows(train: int, rows: int) -> int:
     return int(train)
 
 
+def require_varying(factors: Integers) -> Integers:
+    """Return which columns take more than one value.
+
+    Raises:
+        ValueError: none does.
+    """
+    varying = np.flatnonzero((factors != factors[0]).any(axis=0))
+    if not varying.size:
+        raise ValueError(f"factors: at least one must vary, all are constant over {len(factors)} rows")
+    return varying
+
+
 def require_at_least(name: str, value: int, least: int) -> int:
     """Return `value` when it is a whole number of at least `least`.
 

@@ -23,6 +23,7 @@ from .arrays import (
     require_at_least,
     require_equal_rows,
     require_train_rows,
+    require_varying,
 )
 
 Fit: TypeAlias = Callable[[Floats, Integers], tuple[NDArray[np.float64], Integers]]
@@ -111,10 +112,8 @@ def dci(
     }
     if estimator not in fits:
         raise ValueError(f'estimator: expected "lightgbm" or "sklearn", got {estimator!r}')
-    sizes = np.array([len(np.unique(column)) for column in classes[:train].T])
-    if sizes.max() == 1:
-        raise ValueError("factors: at least one factor must vary in the training rows, all are constant")
-    slowest_first = [int(factor) for factor in np.argsort(-sizes, kind="stable") if sizes[factor] > 1]
+    varying = require_varying(classes[:train])
+    slowest_first = sorted(varying, key=lambda factor: -len(np.unique(classes[:train, factor])))
 
     def fit(factor: int) -> tuple[NDArray[np.float64], float, float]:
         seen, targets = np.unique(classes[:train, factor], return_inverse=True)
@@ -127,10 +126,9 @@ def dci(
 
     importance = np.zeros((values.shape[1], classes.shape[1]))
     importance[:, slowest_first] = np.stack(columns, axis=1)
-    varying = importance[:, sizes > 1]
     return DCI(
-        disentanglement=concentration(varying),
-        completeness=concentration(varying.T),
+        disentanglement=concentration(importance[:, varying]),
+        completeness=concentration(importance[:, varying].T),
         informativeness=float(np.mean(accuracy_test)),
         informativeness_train=float(np.mean(accuracy_train)),
         importance=importance,

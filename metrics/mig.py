@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arrays import Array
+from .arrays import Array, as_factors, require_varying
 from .mutual_information import factor_entropy, mutual_information_matrix
 
 
@@ -31,8 +31,6 @@ def mig(codes: Array, factors: Array, *, bins: int = 20) -> float:
     """
     information = mutual_information_matrix(codes, factors, bins=bins)
     entropy = factor_entropy(factors)
-    varies = entropy > 0
-    if not varies.any():
-        raise ValueError("factors: at least one factor must vary, every column is constant")
+    varies = require_varying(as_factors(factors))
     runner_up, best = np.sort(np.vstack([np.zeros(len(entropy)), information]), axis=0)[-2:]
     return float(np.mean((best - runner_up)[varies] / entropy[varies]))

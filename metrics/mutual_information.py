@@ -16,6 +16,9 @@ from .arrays import (
     require_equal_rows,
 )
 
+ROUNDING = 1e-12
+"""Nats; what lies below is 0 up to rounding."""
+
 
 def equal_width_bins(codes: Array, *, bins: int = 20) -> Integers:
     """Cut every code dimension into equal-width bins between its smallest and largest value.
@@ -93,7 +96,7 @@ def binned_mutual_information(left: Integers, right: Integers) -> NDArray[np.flo
         marginal = joint[:, : widths[0]].sum(axis=1, keepdims=True)
         terms = _x_log_x(joint) - joint * _log(marginal) - joint * _log(joint.sum(axis=0))
         information[dimension] = np.add.reduceat(terms.sum(axis=0), starts[:-1])
-    return np.maximum(information, 0.0)
+    return np.where(information > ROUNDING, information, 0.0)
 
 
 def factor_entropy(factors: Array) -> NDArray[np.float64]:

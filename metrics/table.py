@@ -14,10 +14,16 @@ import numpy as np
 from .arrays import Array, as_classes, as_factors, as_matrix, require_equal_rows, require_train_rows
 from .condition_leakage import condition_leakage
 from .dci import dci
+from .explicitness import explicitness
+from .gaussian_correlation import gaussian_total_correlation, gaussian_wasserstein_correlation
+from .irs import irs
 from .kl_decomposition import kl_decomposition
 from .mig import mig
+from .modularity import modularity
+from .mutual_info_score import mutual_info_score
 from .mutual_information import mutual_information_matrix
 from .posterior_collapse import active_units
+from .sap import sap, sap_continuous
 
 Input: TypeAlias = Literal["codes", "factors", "mean", "logvar", "condition"]
 Rows: TypeAlias = Literal["train", "split", "all"]
@@ -108,6 +114,85 @@ METRICS: Mapping[str, Metric] = {
                 Score("dci_importance", None, "", "importance of code j for factor k", "matrix", "importance"),
             ),
             summary="disentanglement, completeness, informativeness (Eastwood and Williams 2018)",
+        ),
+        Metric(
+            name="sap",
+            function=sap,
+            inputs=("codes", "factors"),
+            rows="split",
+            scores=(Score("sap", "higher", "", "gap in test accuracy of one code's linear machine"),),
+            summary="how far each factor's best code classifies ahead of its second (Kumar et al. 2018)",
+        ),
+        Metric(
+            name="sap_continuous",
+            function=sap_continuous,
+            inputs=("codes", "factors"),
+            rows="train",
+            scores=(Score("sap_continuous", "higher", "", "gap in squared correlation"),),
+            summary="the same with factors as quantities (Kumar et al. 2018)",
+        ),
+        Metric(
+            name="modularity",
+            function=modularity,
+            inputs=("codes", "factors"),
+            rows="train",
+            scores=(Score("modularity", "higher", "", "each code knows of one factor, dead codes count 0"),),
+            summary="what a code knows of other factors than its own (Ridgeway and Mozer 2018)",
+        ),
+        Metric(
+            name="explicitness",
+            function=explicitness,
+            inputs=("codes", "factors"),
+            rows="split",
+            scores=(
+                Score("explicitness", "higher", "", "ROC area of logistic regression, test rows", field="test"),
+                Score("explicitness_train", "higher", "", "the same, training rows", field="train"),
+            ),
+            summary="how well all codes together tell a factor linearly (Ridgeway and Mozer 2018)",
+        ),
+        Metric(
+            name="irs",
+            function=irs,
+            inputs=("codes", "factors"),
+            rows="train",
+            scores=(Score("irs", "higher", "", "1 - movement of a code while its factor is fixed"),),
+            summary="how little other factors move a code (Suter et al. 2019)",
+        ),
+        Metric(
+            name="gaussian_total_correlation",
+            function=gaussian_total_correlation,
+            inputs=("codes",),
+            rows="train",
+            scores=(Score("gaussian_total_correlation", None, "nats", "total correlation of N(0, cov of codes)"),),
+            summary="dependence among codes, were they Gaussian (Locatello et al. 2019)",
+        ),
+        Metric(
+            name="gaussian_wasserstein_correlation",
+            function=gaussian_wasserstein_correlation,
+            inputs=("codes",),
+            rows="train",
+            scores=(
+                Score("gaussian_wasserstein_correlation", None, "", "squared W2 of N(0, C) and N(0, diag C)"),
+            ),
+            summary="distance from independent codes, were they Gaussian (Locatello et al. 2019)",
+        ),
+        Metric(
+            name="gaussian_wasserstein_correlation_norm",
+            function=partial(gaussian_wasserstein_correlation, normalised=True),
+            inputs=("codes",),
+            rows="train",
+            scores=(
+                Score("gaussian_wasserstein_correlation_norm", None, "", "the same over the total variance"),
+            ),
+            summary="the same with the codes' scale cancelled (Locatello et al. 2019)",
+        ),
+        Metric(
+            name="mutual_info_score",
+            function=mutual_info_score,
+            inputs=("codes",),
+            rows="train",
+            scores=(Score("mutual_info_score", None, "nats", "I(z_i; z_j), 20 bins, mean over pairs of codes"),),
+            summary="mutual information among codes (Locatello et al. 2019)",
         ),
         Metric(
             name="kl_decomposition",
