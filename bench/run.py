@@ -38,6 +38,9 @@ class Run:
     """One (data set, architecture, objective, strength, seed) with everything that changes its numbers."""
 
     data_set: str
+    """A name, or the path of a user's own."""
+    data_content: str | None
+    """Digest of the user's own data; None for a data set that has a name."""
     architecture: str
     objective: str
     options: Mapping[str, str]

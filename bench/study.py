@@ -36,6 +36,7 @@ from .bad_input import BadInput, unknown
 from .models import ARCHITECTURES
 from .objectives import OBJECTIVES
 from .run import EvaluationPlan, Run
+from .user_content import content_digest
 
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -109,6 +110,7 @@ class Study(Strict):
         return [
             Run(
                 data_set=arm.data_set,
+                data_content=content_digest(arm.data_set),
                 architecture=arm.architecture,
                 objective=arm.objective,
                 options=resolved_options(arm),
@@ -275,7 +277,7 @@ def data_set_entry(name: str, where: str) -> Entry:
     """What is known of a data set without opening it, or `BadInput`."""
     try:
         return entry(name)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise BadInput(f"{where}: {error}") from error
 
 

@@ -16,8 +16,8 @@ PLAN = EvaluationPlan(samples=100, test_samples=50, metrics=())
 def run(**changes):
     """A tiny run on digits."""
     plain = Run(
-        data_set="digits", architecture="small_patch", objective="beta_vae", options={}, condition=None,
-        correlation=None, latents=3, steps=50, batch_size=8, learning_rate=1e-3, strength=4.0, seed=0, evaluation=PLAN,
+        data_set="digits", data_content=None, architecture="small_patch", objective="beta_vae", options={},
+        condition=None, correlation=None, latents=3, steps=50, batch_size=8, learning_rate=1e-3, strength=4.0, seed=0, evaluation=PLAN,
     )  # fmt: skip
     return replace(plain, **changes)
 
@@ -129,8 +129,8 @@ def test_finished_runs_leave_their_cohort():
 def test_run_id_changes_with_what_changes_the_number():
     """Every field does, but the list of metrics does not: a further score changes no other."""
     changes = {
-        "data_set": "dsprites", "architecture": "chen_mlp", "objective": "vae", "options": {"estimator": "mss"},
-        "condition": "digit", "correlation": {"factors": ["a", "b"], "sigma": 0.1},
+        "data_set": "dsprites", "data_content": "0f", "architecture": "chen_mlp", "objective": "vae",
+        "options": {"estimator": "mss"},        "condition": "digit", "correlation": {"factors": ["a", "b"], "sigma": 0.1},
         "latents": 4, "steps": 51, "batch_size": 9, "learning_rate": 2e-3, "strength": 5.0,
         "seed": 1, "evaluation": replace(PLAN, samples=101),
     }  # fmt: skip

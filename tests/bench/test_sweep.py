@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -358,3 +359,24 @@ def test_a_data_set_whose_file_is_not_here(tiny, tmp_path, monkeypatch):
             device="cpu",
             overrides={"data_set": "mnist", "architecture": "chen_mlp"},
         )
+
+
+def test_a_data_set_of_ones_own(tiny, tmp_path):
+    """By its path, in a study; when the file changes, its runs are other runs."""
+    chance = np.random.default_rng(0)
+    path = tmp_path / "mine.npz"
+
+    def write():
+        images = chance.integers(0, 256, size=(300, 8, 8), dtype=np.uint8)
+        np.savez(path, images=images, factors=chance.integers(0, 3, size=(300, 2)))
+
+    def mine():
+        return load_study(tiny, {"data_set": str(path), "arms.1.condition": "factor_1"})
+
+    write()
+    rows = sweep(mine(), out=tmp_path / "out", device="cpu")
+    assert set(rows["status"]) == {"done"}
+    assert rows.loc[rows["objective"] == "cvae", "mig"].notna().all()  # factor_0 is left to be scored on
+    before = [run.run_id for run in mine().runs()]
+    write()
+    assert not set(before) & {run.run_id for run in mine().runs()}
