@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-NOT_A_VARIANT = ("data_set", "condition", "objective", "strength", "seed", "evaluation")
+NOT_A_VARIANT = ("data_set", "data_content", "condition", "objective", "strength", "seed", "evaluation")
 """Keys of a run's configuration that have a place of their own, or change no model."""
 
 

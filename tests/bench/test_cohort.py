@@ -17,7 +17,8 @@ def run(**changes):
     """A tiny run on digits."""
     plain = Run(
         data_set="digits", data_content=None, architecture="small_patch", objective="beta_vae", options={},
-        condition=None, correlation=None, latents=3, steps=50, batch_size=8, learning_rate=1e-3, strength=4.0, seed=0, evaluation=PLAN,
+        condition=None, correlation=None, latents=3, steps=50, batch_size=8, learning_rate=1e-3, strength=4.0,
+        seed=0, evaluation=PLAN,
     )  # fmt: skip
     return replace(plain, **changes)
 
@@ -130,7 +131,7 @@ def test_run_id_changes_with_what_changes_the_number():
     """Every field does, but the list of metrics does not: a further score changes no other."""
     changes = {
         "data_set": "dsprites", "data_content": "0f", "architecture": "chen_mlp", "objective": "vae",
-        "options": {"estimator": "mss"},        "condition": "digit", "correlation": {"factors": ["a", "b"], "sigma": 0.1},
+        "options": {"estimator": "mss"}, "condition": "digit", "correlation": {"factors": ["a", "b"], "sigma": 0.1},
         "latents": 4, "steps": 51, "batch_size": 9, "learning_rate": 2e-3, "strength": 5.0,
         "seed": 1, "evaluation": replace(PLAN, samples=101),
     }  # fmt: skip
