@@ -12,6 +12,7 @@ import torch
 
 from disbench.datasets import DataSet
 
+from .bad_input import BadInput
 from .cohort import is_finite, one_model, train, with_parameters
 from .evaluation import encode, scores
 from .provenance import commit, device_name, now, versions
@@ -35,11 +36,11 @@ def finish(
     """Do the work and say how it ended; an exception ends as failed rows.
 
     Raises:
-        OSError: the disk; the next cohort would find it as full as this one did.
+        BadInput: a full disk, a damaged file: what is the user's to mend, and would meet the next cohort too.
     """
     try:
         rows = work(cohort, data, store, study_name, on_images)
-    except OSError:
+    except BadInput:
         raise
     except Exception as error:
         return fail(cohort, f"{type(error).__name__}: {error}", store, study_name, data.device)

@@ -107,7 +107,7 @@ def in_processes(
                 if isinstance(message, int):
                     progress.images(message)
                     continue
-                if isinstance(message, OSError):
+                if isinstance(message, BadInput):
                     raise message
                 del busy[connection]
                 give(connection, process)
@@ -133,8 +133,8 @@ def serve(connection: Connection, folder: Path, study_name: str, device: torch.d
             if name not in opened:
                 opened[name] = load(name).to(device)
             connection.send(finish(cohort, opened[name], store, study_name, connection.send))
-        except OSError as error:
-            connection.send(error)
+        except (BadInput, OSError) as error:
+            connection.send(BadInput(str(error)))
 
 
 def die_with_parent() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from disbench.bench import BadInput, load_study, sweep
 from disbench.bench import store as store_module
@@ -380,3 +381,20 @@ def test_a_data_set_of_ones_own(tiny, tmp_path):
     before = [run.run_id for run in mine().runs()]
     write()
     assert not set(before) & {run.run_id for run in mine().runs()}
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SafetensorError("I/O error")])
+def test_a_full_disk_is_one_line_and_no_failed_runs(error, tiny, tmp_path, monkeypatch):
+    """Weights cannot be written: the sweep stops and says so, and goes on when there is room again."""
+    real = store_module.save_file
+
+    def full(tensors, path, metadata):
+        Path(path).write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(store_module, "save_file", full)
+    with pytest.raises(BadInput, match=r"safetensors cannot be written: .*what is finished is kept"):
+        sweep(tiny, out=tmp_path, device="cpu")
+    assert not list(tmp_path.glob("*/*"))
+    monkeypatch.setattr(store_module, "save_file", real)
+    assert set(sweep(tiny, out=tmp_path, device="cpu")["status"]) == {"done"}
