@@ -1,7 +1,7 @@
 """Studies, training, evaluation, results: everything between a study file and a table.
 
 from disbench.bench import sweep
-rows = sweep("quick", out="results/quick")     # a pandas.DataFrame, one row a model
+rows = sweep("quick", out="runs/quick")     # a pandas.DataFrame, one row a model
 """
 
 from .bad_input import BadInput as BadInput

@@ -50,6 +50,10 @@ class Encoded(NamedTuple):
     """[N], -log p(x | z) in nats with one posterior sample."""
     train: int
 
+    def is_finite(self) -> bool:
+        """Whether every code and every reconstruction is a number."""
+        return all(bool(torch.isfinite(part).all()) for part in (self.mean, self.logvar, self.reconstruction))
+
 
 def evaluated_indices(run: Run, size: int) -> tuple[Tensor, int]:
     """Which images are scored [N], and how many of them train.

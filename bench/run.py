@@ -40,7 +40,7 @@ class Run:
     data_set: str
     """A name, or the path of a user's own."""
     data_content: str | None
-    """Digest of the user's own data; None for a data set that has a name."""
+    """What its name does not say of the pixels: official where we would render, a user's own bytes; mostly None."""
     architecture: str
     objective: str
     options: Mapping[str, str]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from uuid import uuid4
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -27,8 +29,9 @@ from .bad_input import BadInput
 from .cohort import Parameters, with_parameters
 from .evaluation import SCORES
 from .models import VAE
+from .objectives import OBJECTIVES
 from .run import Cohort, Run
-from .study import Study
+from .study import Study, parse_study
 
 ROW_FIELDS: dict[str, pa.DataType] = {
     "study": pa.string(),
@@ -53,6 +56,10 @@ ROW_FIELDS: dict[str, pa.DataType] = {
     "finished_at": pa.string(),
 }
 """Columns before the scores. `status` is done, diverged or failed; `configuration` is the whole run as JSON."""
+
+
+LEFTOVER_SECONDS = 3600
+"""Age at which a temporary file is nobody's."""
 
 
 def schema() -> pa.Schema:
@@ -94,25 +101,40 @@ class Store:
             if store.study_file.exists():
                 refuse_other_study(store, study)
             write_atomically(store.study_file, lambda path: path.write_text(study.model_dump_json(indent=1)))
+            store.remove_leftovers()
         except OSError as error:
             raise BadInput(f"output folder {folder} cannot be written: {error.strerror or error}") from error
         return store
 
+    def remove_leftovers(self) -> None:
+        """Remove the temporary files that a kill left behind; a younger one may be another sweep's work."""
+        for path in self.folder.rglob(".*.tmp"):
+            if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+                path.unlink(missing_ok=True)
+
     def study(self) -> Study:
         """The study that the folder belongs to."""
         try:
-            return Study.model_validate_json(self.study_file.read_bytes())
+            return parse_study(json.loads(self.study_file.read_bytes()), str(self.study_file))
         except ValueError as error:
-            raise BadInput(f"{self.study_file} is damaged or from another version of disbench") from error
+            why = f": {error}" if isinstance(error, BadInput) else ""
+            raise BadInput(
+                f"{self.study_file} is damaged or from another version of disbench{why}"
+            ) from error
 
     def rows(self) -> pd.DataFrame:
-        """All rows, one a run, in the study's order; those of failed runs too."""
+        """All rows, one a run, in the study's order; those of failed runs too.
+
+        Rows whose configuration means another run today (an older recipe, a version with other settings) stay in
+        their files and are left out here: they would stand beside their successors as if they were more seeds.
+        """
         tables = [read_rows(path) for path in sorted(self.cohorts.glob("*.parquet"))]
         if not tables:
             return schema().empty_table().to_pandas()
         # The empty table has every column: rows of an older version lack those of newer scores.
         tables.append(schema().empty_table())
         frame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
+        frame = frame[[is_current(*row) for row in zip(frame["configuration"], frame["run_id"], strict=True)]]
         # A failed run that a later sweep finished has two rows: the newest that is not a failure counts.
         frame["_rank"] = (frame["status"] != "failed").astype(int)
         frame = frame.sort_values(["_rank", "finished_at"], kind="stable").drop_duplicates(
@@ -133,10 +155,17 @@ class Store:
         }
 
     def save_rows(self, cohort: Cohort, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Make a cohort finished."""
-        table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema())
+        """Make a cohort finished; failed rows go to a file of their own, where they can overwrite no result."""
         path = self.cohorts / f"{cohort.cohort_id}.parquet"
-        write_atomically(path, lambda temporary: pq.write_table(table, temporary))
+        failed = [dict(row) for row in rows if row["status"] == "failed"]
+        finished = [dict(row) for row in rows if row["status"] != "failed"]
+        if failed:
+            save_table(failed, path.with_suffix(".failed.parquet"))
+            if path.exists():
+                lost = {row["run_id"] for row in failed}
+                finished += [row for row in read_rows(path).to_pylist() if row["run_id"] in lost]
+        if finished:
+            save_table(finished, path)
 
     def save_weights(self, cohort: Cohort, parameters: Parameters) -> None:
         """Keep a trained cohort's weights: a kill after this repeats the scoring only."""
@@ -146,18 +175,33 @@ class Store:
         write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
 
     def parameters(self, cohort: Cohort) -> Parameters | None:
-        """A cohort's weights if it was trained before, else None."""
-        path = self.weights / f"{cohort.cohort_id}.safetensors"
-        return read_weights(path) if path.exists() else None
+        """A cohort's weights if all of its runs were trained before, in whatever company, else None."""
+        home = {run_id: path for path in self.weights.glob("*.safetensors") for run_id in trained_in(path)}
+        if not all(run.run_id in home for run in cohort.runs):
+            return None
+        single = [read_weights(home[run.run_id], run.run_id) for run in cohort.runs]
+        return {name: torch.stack([weights[name] for weights in single]) for name in single[0]}
 
     def model(self, row: Mapping[str, Any]) -> tuple[Run, VAE]:
         """The trained model of a row."""
+        run = Run.from_configuration(json.loads(row["configuration"]))
         path = self.weights / f"{row['cohort_id']}.safetensors"
+        if not path.exists() or run.run_id not in trained_in(path):
+            # Scored anew in another cohort than it was trained in.
+            path = next((p for p in self.weights.glob("*.safetensors") if run.run_id in trained_in(p)), path)
         try:
-            run = Run.from_configuration(json.loads(row["configuration"]))
-        except (TypeError, KeyError, ValueError) as error:
-            raise BadInput(f"a row of {self.folder} is from another version of disbench") from error
-        return run, with_parameters(run, read_weights(path, run.run_id))
+            return run, with_parameters(run, read_weights(path, run.run_id))
+        except RuntimeError as error:
+            raise BadInput(f"{path} holds weights of another architecture than {run.architecture}") from error
+
+
+def is_current(configuration: str, run_id: str) -> bool:
+    """Whether a row's configuration still is the run that the row says."""
+    try:
+        run = Run.from_configuration(json.loads(configuration))
+    except (TypeError, KeyError, ValueError):
+        return False
+    return run.objective in OBJECTIVES and run.run_id == run_id
 
 
 def refuse_other_study(store: Store, study: Study) -> None:
@@ -199,19 +243,36 @@ def read_rows(path: Path) -> pa.Table:
         raise BadInput(
             f"{path} is damaged; delete it and sweep again: only its runs are computed anew"
         ) from error
-    missing = [name for name in ROW_FIELDS if name not in table.column_names]
-    if missing:
-        raise BadInput(f"{path} is no file of disbench's rows: it has no column {missing[0]!r}")
+    for name, kind in ROW_FIELDS.items():
+        if name not in table.column_names:
+            raise BadInput(f"{path} is no file of disbench's rows: it has no column {name!r}")
+        if table.schema.field(name).type not in (kind, pa.null()):
+            raise BadInput(
+                f"{path} is no file of disbench's rows: column {name!r} is {table.schema.field(name).type}"
+            )
     return table
 
 
-def read_weights(path: Path, run_id: str | None = None) -> Parameters:
-    """Stacked parameters of a cohort, or those of one of its runs alone; `BadInput` if they cannot be read."""
+def save_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write rows as one Parquet file."""
+    table = pa.Table.from_pylist(list(rows), schema=schema())
+    write_atomically(path, lambda temporary: pq.write_table(table, temporary))
+
+
+def trained_in(path: Path) -> list[str]:
+    """The ids of the runs whose weights a file holds, in its order, or `BadInput`."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return list(json.loads(file.metadata()["run_ids"]))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{path} is damaged; delete it and its rows in cohorts/ and sweep again") from error
+
+
+def read_weights(path: Path, run_id: str) -> Parameters:
+    """Parameters of one run of a cohort's file; `BadInput` if they cannot be read."""
     try:
         with safe_open(path, framework="pt") as file:
             names = list(file.keys())
-            if run_id is None:
-                return {name: file.get_tensor(name) for name in names}
             position = json.loads(file.metadata()["run_ids"]).index(run_id)
             return {name: file.get_slice(name)[position] for name in names}
     except FileNotFoundError as error:

@@ -20,6 +20,7 @@ A study file is TOML. Every key of an arm may also stand at the top of the file,
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -27,16 +28,17 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from disbench.datasets import Entry, entry
-from disbench.metrics import METRICS
+from disbench.metrics import METRICS, compute
 
 from .bad_input import BadInput, unknown
+from .data_content import content_digest
 from .models import ARCHITECTURES
 from .objectives import OBJECTIVES
 from .run import EvaluationPlan, Run
-from .user_content import content_digest
 
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -91,7 +93,7 @@ class Study(Strict):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     title: str = ""
     description: str = ""
-    seeds: Positive | list[Seed] = 1
+    seeds: Annotated[int, Field(ge=1, le=100_000)] | list[Seed] = 1
     evaluation: Evaluation = Evaluation()
     arms: Annotated[list[Arm], Field(min_length=1)]
 
@@ -191,11 +193,12 @@ def override(document: dict[str, Any], key: str, value: Any, where: str) -> dict
     first, *rest = key.split(".")
     if not rest:
         if first in Arm.model_fields and isinstance(document.get("arms"), list):
-            return {**document, "arms": [{**arm, first: value} for arm in document["arms"]]}
+            arms = [{**arm, first: value} if isinstance(arm, Mapping) else arm for arm in document["arms"]]
+            return {**document, "arms": arms}
         return {**document, first: value}
     inner = document.get(first, {})
     if isinstance(inner, list):
-        if not rest[0].isdigit() or int(rest[0]) >= len(inner):
+        if not (rest[0].isascii() and rest[0].isdecimal()) or int(rest[0]) >= len(inner):
             raise BadInput(f"{where}: --set {key}: {first} has items 0 to {len(inner) - 1}, got {rest[0]!r}")
         position = int(rest[0])
         changed = value if len(rest) == 1 else override(inner[position], ".".join(rest[1:]), value, where)
@@ -314,13 +317,28 @@ def check_distinct(values: Sequence[float], where: str) -> None:
 
 
 def check_evaluation(evaluation: Evaluation, where: str) -> None:
-    """Refuse metrics that are not in the table and options for metrics that were not asked for."""
+    """Refuse metrics that are not in the table and options that they do not take."""
     for name in evaluation.metrics:
         if name not in METRICS:
             raise unknown("metric", name, METRICS, where=f"{where}.metrics")
-    for name in evaluation.options:
-        if name not in evaluation.metrics:
-            raise unknown("metric", name, evaluation.metrics, where=f"{where}.options")
+    tiny = tiny_arrays()
+    for name, keywords in evaluation.options.items():
+        if name not in METRICS:
+            raise unknown("metric", name, METRICS, where=f"{where}.options")
+        # Tried now, on a handful of rows: a wrong option found after days of training would be a cruel one.
+        try:
+            json.dumps(keywords, allow_nan=False)
+            compute([name], **tiny, train=40, options={name: keywords})
+        except (ValueError, TypeError) as error:
+            raise BadInput(f"{where}.options.{name}: {error}") from error
+
+
+def tiny_arrays() -> dict[str, Any]:
+    """Sixty rows on which every metric can be tried."""
+    rows = np.arange(60)
+    codes = np.stack([np.sin(rows * frequency) for frequency in (1.0, 2.0, 3.0)], axis=1)
+    factors = np.stack([rows % 2, rows % 3], axis=1)
+    return {"codes": codes, "factors": factors, "mean": codes, "logvar": codes - 1, "condition": rows % 2}
 
 
 def check_seeds(study: Study, where: str) -> None:

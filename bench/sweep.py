@@ -70,12 +70,15 @@ def sweep(
     with Progress(len(runs), images, quiet=quiet) as progress:
         for end in EXECUTORS[on](todo, store, checked.name, place, at_a_time, progress):
             progress.models_end(len(end.cohort.runs))
+            if end.error and not quiet:
+                progress.line(f"failed: {end.cohort.shared.label}: {end.error}")
     return store.rows()
 
 
 def with_earlier_metrics(runs: Sequence[Run], rows: pd.DataFrame) -> list[Run]:
     """The runs, each to be scored by what it was scored by before too: asking for other scores loses none."""
-    earlier = dict(zip(rows["run_id"], rows["metrics"], strict=True))
+    done = rows[rows["status"] == "done"]
+    earlier = dict(zip(done["run_id"], done["metrics"], strict=True))
 
     def widened(run: Run) -> Run:
         names = dict.fromkeys([*run.evaluation.metrics, *earlier.get(run.run_id, ())])
@@ -92,7 +95,7 @@ def default_workers(device: torch.device) -> int:
 def chosen_device(device: str) -> torch.device:
     """The torch device that a name means here, or `BadInput`."""
     kind, _, number = device.partition(":")
-    if kind not in DEVICES or (number and not (kind == "cuda" and number.isdigit())):
+    if kind not in DEVICES or (number and not (kind == "cuda" and number.isascii() and number.isdecimal())):
         raise unknown("device", device, DEVICES)
     if kind == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

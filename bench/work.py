@@ -13,7 +13,7 @@ import torch
 from disbench.datasets import DataSet
 
 from .bad_input import BadInput
-from .cohort import is_finite, one_model, train, with_parameters
+from .cohort import Parameters, is_finite, one_model, train, with_parameters
 from .evaluation import encode, scores
 from .provenance import commit, device_name, now, versions
 from .run import Cohort, Run
@@ -43,8 +43,11 @@ def finish(
     except BadInput:
         raise
     except Exception as error:
-        return fail(cohort, f"{type(error).__name__}: {error}", store, study_name, data.device)
-    return CohortEnd(cohort, {row["run_id"]: row["status"] for row in rows})
+        return fail(
+            cohort, f"{type(error).__name__}: {error}".splitlines()[0], store, study_name, data.device
+        )
+    errors = [row["error"] for row in rows if row["status"] == "failed"]
+    return CohortEnd(cohort, {row["run_id"]: row["status"] for row in rows}, errors[0] if errors else None)
 
 
 def fail(cohort: Cohort, error: str, store: Store, study_name: str, device: torch.device) -> CohortEnd:
@@ -74,12 +77,7 @@ def work(
     for position, run in enumerate(cohort.runs):
         started = time.perf_counter()
         weights = one_model(parameters, position)
-        outcome: dict[str, Any] = {"status": "diverged"}
-        if is_finite(weights):
-            outcome = {
-                "status": "done",
-                **scores(run, encode(run, with_parameters(run, weights), data), len(data)),
-            }
+        outcome = outcome_of(run, weights, data)
         rows.append(
             row(cohort, run, study_name, data.device)
             | {"data_source": data.source, "train_seconds": train_seconds}
@@ -88,6 +86,21 @@ def work(
         )
     store.save_rows(cohort, rows)
     return rows
+
+
+def outcome_of(run: Run, weights: Parameters, data: DataSet) -> dict[str, Any]:
+    """Status and scores of one trained model; what goes wrong with it is its own row's, not its neighbours'."""
+    if not is_finite(weights):
+        return {"status": "diverged"}
+    try:
+        encoded = encode(run, with_parameters(run, weights), data)
+        if not encoded.is_finite():
+            return {"status": "diverged"}
+        return {"status": "done", **scores(run, encoded, len(data))}
+    except BadInput:
+        raise
+    except Exception as error:
+        return {"status": "failed", "error": f"{type(error).__name__}: {error}".splitlines()[0]}
 
 
 def row(cohort: Cohort, run: Run, study_name: str, device: torch.device) -> dict[str, Any]:

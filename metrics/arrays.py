@@ -44,6 +44,8 @@ def as_factors(values: Array, name: str = "factors") -> Integers:
         ValueError: not two-dimensional, empty, NaN, infinite, or a value that is no whole number.
     """
     matrix = as_matrix(values, name)
+    if np.abs(matrix).max() >= 2.0**53:
+        raise ValueError(f"{name}: classes must be below 2^53, where floats stop telling whole numbers apart")
     whole = np.rint(matrix)
     if not np.array_equal(whole, matrix):
         row, column = np.argwhere(whole != matrix)[0]

@@ -54,6 +54,7 @@ def condition_leakage(
     condition: Array,
     *,
     train: int | None = None,
+    mean: Array | None = None,
     logvar: Array | None = None,
     bins: int = 20,
     shuffles: int = 10,
@@ -77,7 +78,8 @@ def condition_leakage(
         codes: [N, D], posterior samples, or posterior means together with `logvar`.
         condition: [N], whole-number classes that the decoder was told.
         train: the first `train` rows fit the classifier, the rest test it; two thirds when left out.
-        logvar: [N, D]; when given, `codes` are means and one sample is drawn for each row.
+        mean: [N, D]; posterior means that `logvar` belongs to, where `codes` are something else, e.g. samples.
+        logvar: [N, D]; when given, one sample is drawn for each row around `mean`, or around `codes` without it.
         bins: equal-width bins a code.
         shuffles: shuffled conditions that measure the plug-in estimate's bias; 0 takes no correction.
         seed: of shuffles and samples.
@@ -98,6 +100,7 @@ def condition_leakage(
     shuffles = require_at_least("shuffles", shuffles, 0)
     random = np.random.Generator(np.random.Philox(seed))
     if logvar is not None:
+        values = values if mean is None else as_matrix(mean, "mean")
         spread = np.exp(0.5 * as_matrix(logvar, "logvar"))
         if spread.shape != values.shape:
             raise ValueError(

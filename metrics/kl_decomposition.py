@@ -174,7 +174,8 @@ def kl_decomposition(
 
     "mixture": q(z) = 1/N sum_n q(z | x_n) over all N rows handed in, exact when they are the whole data set.
     I_q(x; z) <= log N for every draw. Rows that are a sample of a larger data set bound it by the logarithm
-    of *their* number: mutual information and total correlation read low where posteriors are narrow.
+    of *their* number: where posteriors are narrow mutual information reads low, and total correlation high
+    by nearly as much.
 
     "mws", "mss": selected rows in batches of `batch_size`, what training sees; see `minibatch_log_densities`.
     "mws" carries its constants: (D - 1) log N in total correlation, a mutual information that may exceed

@@ -45,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BadInput as error:
         print(f"disbench: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("disbench: stopped", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         # The reader of a pipe (head, less) has seen enough; keep the interpreter's last flush from complaining.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

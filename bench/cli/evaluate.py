@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,21 @@ def handle(arguments: argparse.Namespace) -> int:
     from disbench.metrics import METRICS, compute
 
     arrays = read_arrays(arguments.file)
+    if arrays["codes"].ndim != 2:
+        raise BadInput(f"{arguments.file}: codes: expected shape [N, D], got {list(arrays['codes'].shape)}")
     train = 2 * len(arrays["codes"]) // 3 if arguments.train is None else arguments.train
     names = [name.strip() for name in arguments.metrics.split(",")] if arguments.metrics else None
     try:
-        values = compute(names, **arrays, train=train, seed=arguments.seed)
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore", RuntimeWarning)  # what overflows shows below, in one line
+            values = compute(names, **arrays, train=train, seed=arguments.seed)
     except ValueError as error:
         raise BadInput(f"{arguments.file}: {error}") from error
+    for column, value in values.items():
+        if not np.isfinite(np.asarray(value, dtype=float)).all():
+            raise BadInput(
+                f"{arguments.file}: {column} is no finite number: values of an array are out of range"
+            )
     if arguments.json:
         print(json.dumps(values))
         return 0
@@ -65,12 +75,20 @@ def line(column: str, value: Any, direction: str | None, unit: str | None, meani
 def read_arrays(path: Path) -> dict[str, Any]:
     """The arrays of an .npz file that metrics know, or `BadInput`."""
     if not path.is_file():
-        raise BadInput(f"{path} does not exist")
+        raise BadInput(f"{path} is no file" if path.exists() else f"{path} does not exist")
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             found = {name: file[name] for name in (*REQUIRED, *OPTIONAL) if name in file.files}
             present = list(file.files)
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        MemoryError,
+        zipfile.BadZipFile,
+        EOFError,
+        AttributeError,
+    ) as error:
         raise BadInput(f"{path} is not a readable .npz file of plain arrays: {error}") from error
     for name in REQUIRED:
         if name not in found:

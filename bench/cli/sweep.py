@@ -57,9 +57,7 @@ def handle(arguments: argparse.Namespace) -> int:
             on=arguments.on,
             device=arguments.device,
             cohort_size=arguments.cohort,
-            workers=default_workers(chosen_device(arguments.device))
-            if arguments.workers is None
-            else arguments.workers,
+            workers=arguments.workers,
             quiet=arguments.quiet,
         )
     except KeyboardInterrupt:
@@ -75,8 +73,6 @@ def handle(arguments: argparse.Namespace) -> int:
 
 def report_failures(rows: Sequence[dict[str, Any]]) -> int:
     """List runs that failed or diverged on standard error; 1 if any failed."""
-    from ..run import Run  # noqa: F401  (import cost belongs to commands that need it)
-
     failed = [row for row in rows if row["status"] == "failed"]
     for row in failed:
         print(

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -74,16 +75,25 @@ def in_processes(
         process = context.Process(
             target=serve, args=(there, store.folder, study_name, device, threads), daemon=True
         )
-        process.start()
+        with (
+            ignored_interrupts()
+        ):  # inherited: Ctrl-C is the parent's to handle, from the worker's first moment
+            process.start()
         there.close()  # so that the death of the process ends the connection
         return here, process
 
     def give(connection: Connection, process: BaseProcess) -> None:
         if waiting:
             cohort = waiting.pop()
+            try:
+                connection.send(cohort)
+            except OSError:  # it died while it had nothing to do
+                waiting.append(cohort)
+                process.join()
+                give(*start())
+                return
             busy[connection] = (process, cohort)
             progress.cohort_starts(cohort)
-            connection.send(cohort)
         else:
             connection.close()
 
@@ -119,7 +129,6 @@ def in_processes(
 
 def serve(connection: Connection, folder: Path, study_name: str, device: torch.device, threads: int) -> None:
     """A worker: takes cohorts from the connection until it closes; answers with image counts and ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=die_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     store, opened = Store(folder), dict[str, DataSet]()
@@ -135,6 +144,19 @@ def serve(connection: Connection, folder: Path, study_name: str, device: torch.d
             connection.send(finish(cohort, opened[name], store, study_name, connection.send))
         except (BadInput, OSError) as error:
             connection.send(BadInput(str(error)))
+
+
+@contextmanager
+def ignored_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C for a moment; only the main thread can, and elsewhere no Ctrl-C arrives."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def die_with_parent() -> None:

@@ -19,7 +19,9 @@ class StudyEncoder(nn.Module):
         self.conv_3 = nn.Conv2d(32, 64, 2, stride=2)
         self.conv_4 = nn.Conv2d(64, 64, 2, stride=2)
         self.hidden = nn.Linear(1024 + condition_size, 256)
-        self.posterior = nn.Linear(256, 2 * latents)
+        # Two heads, not one of twice the width: Glorot's bound counts the units of a head.
+        self.mean = nn.Linear(256, latents)
+        self.logvar = nn.Linear(256, latents)
 
     def forward(self, images: Tensor, condition: Tensor) -> Tensor:
         """Posterior parameters [B, 2 D]."""
@@ -28,7 +30,7 @@ class StudyEncoder(nn.Module):
         x = F.relu(self.conv_3(x))  # [B, 64, 8, 8]
         x = F.relu(self.conv_4(x))  # [B, 64, 4, 4]
         x = F.relu(self.hidden(torch.cat((x.flatten(1), condition), dim=1)))
-        return self.posterior(x)
+        return torch.cat((self.mean(x), self.logvar(x)), dim=1)
 
 
 class StudyDecoder(nn.Module):

@@ -1,9 +1,11 @@
 """A study that takes seconds, and what was made of it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from disbench.bench import Study, sweep
 from disbench.bench.study import parse_study
@@ -72,3 +74,12 @@ def swept(tiny: Study, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
     """The folder and the rows of an uninterrupted sweep of the tiny study, one model a cohort."""
     folder = tmp_path_factory.mktemp("swept") / "out"
     return folder, sweep(tiny, out=folder, device="cpu", cohort_size=1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """One thread, so that sums have one order and two sweeps the same bits on any machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -222,12 +222,15 @@ FACTORS = np.random.default_rng(2).integers(0, 3, size=(60, 2))
         ({"codes": CODES, "factors": FACTORS}, ["--metrics", "kl_decomposition"], "logvar"),
         ({"codes": CODES, "factors": FACTORS, "mean": CODES, "logvar": CODES[:, :2]}, [], "logvar"),
         ({"codes": np.array([None, "x"]), "factors": FACTORS}, [], "not a readable .npz"),
-        ({"codes": np.array(["a", "b"]), "factors": FACTORS}, [], "codes"),
+        ({"codes": np.array(["a", "b"]), "factors": FACTORS}, [], "codes: expected shape [N, D]"),
+        ({"codes": np.float32(1), "factors": FACTORS}, [], "codes: expected shape [N, D], got []"),
+        ({"codes": CODES, "factors": FACTORS * 1e300}, [], "below 2^53"),
+        ({"codes": CODES, "factors": FACTORS, "mean": CODES, "logvar": CODES + 1e4}, [], "no finite number"),
     ],
 )
 def test_bad_arrays(capsys, tmp_path, arrays, arguments, words):
     """NaN, wrong shapes, missing arrays, too few rows: the array and its rule."""
-    path = tmp_path / "codes.npz"
+    path = tmp_path / "file.npz"  # named for none of its arrays, so that the words are the message's own
     np.savez(path, **arrays)
     line = refused(capsys, "evaluate", path, *arguments)
     assert words in line

@@ -43,7 +43,8 @@ def test_study_conv_is_the_published_net():
     """Table of hyperparameters of Locatello et al. 2019: k4, k4, k2, k2 down; 256; 256, 1024; k4 up."""
     model = ARCHITECTURES["study_conv"].build((1, 64, 64), 10, 0)
     assert weights(model.encoder) == [
-        (32, 1, 4, 4), (32, 32, 4, 4), (64, 32, 2, 2), (64, 64, 2, 2), (256, 1024), (20, 256),
+        (32, 1, 4, 4), (32, 32, 4, 4), (64, 32, 2, 2), (64, 64, 2, 2), (256, 1024), (10, 256),
+        (10, 256),
     ]  # fmt: skip
     assert weights(model.decoder) == [
         (256, 10), (1024, 256), (64, 64, 4, 4), (64, 32, 4, 4), (32, 32, 4, 4), (32, 1, 4, 4),
@@ -106,6 +107,7 @@ def test_initial_weights_depend_on_the_seed_alone():
         ("encoder.conv_2", 32 * 16, 32 * 16),
         ("encoder.conv_3", 32 * 4, 64 * 4),
         ("encoder.hidden", 1024, 256),
+        ("encoder.mean", 256, 10),
         ("decoder.deconv_2", 64 * 16, 32 * 16),
     ],
 )

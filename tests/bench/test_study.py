@@ -136,7 +136,14 @@ def test_quick_is_the_main_job():
             "correlation.factors",
         ),
         ({**GOOD, "evaluation": {"metrics": ["migg"]}}, "unknown metric 'migg'; did you mean 'mig'?"),
-        ({**GOOD, "evaluation": {"metrics": ["mig"], "options": {"dci": {}}}}, "unknown metric 'dci'"),
+        ({**GOOD, "evaluation": {"options": {"dcj": {}}}}, "unknown metric 'dcj'; did you mean 'dci'?"),
+        (
+            {**GOOD, "evaluation": {"options": {"mig": {"binz": 3}}}},
+            "takes no option 'binz', did you mean 'bins'",
+        ),
+        ({**GOOD, "evaluation": {"options": {"mig": {"bins": 0}}}}, "evaluation.options.mig: bins"),
+        ({**GOOD, "evaluation": {"options": {"mig": {"bins": "many"}}}}, "evaluation.options.mig"),
+        ({**GOOD, "seeds": 10**9}, "seeds"),
         ({**GOOD, "arms": [GOOD["arms"][0]] * 2}, "two arms ask for the same run: beta_vae 1 digits seed 0"),
     ],
 )

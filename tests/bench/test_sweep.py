@@ -17,8 +17,10 @@ import torch
 from safetensors import SafetensorError
 
 from disbench.bench import BadInput, load_study, sweep
+from disbench.bench import run as run_module
 from disbench.bench import store as store_module
 from disbench.bench import work as work_module
+from disbench.bench.data_content import content_digest
 from disbench.bench.evaluation import SCORES
 from disbench.bench.run import Run
 from disbench.bench.store import Store
@@ -149,11 +151,12 @@ def test_a_death_at_any_write_loses_nothing(moment, swept, tiny, tmp_path, monke
 
 
 @pytest.mark.slow
-def test_sigkill_at_random_moments_loses_nothing(swept, tiny_file, tmp_path):
+def test_sigkill_at_random_moments_loses_nothing(swept, tiny_file, tmp_path, monkeypatch):
     """The real thing, by the command line, until it gets through; deaths are spread over the whole life."""
     _, expected = swept
     out = tmp_path / "out"
-    command = [DISBENCH, "sweep", str(tiny_file), "--out", str(out), "--device", "cpu", "--set", "steps=20"]
+    command = [DISBENCH, "sweep", str(tiny_file), "--out", str(out), "--workers", "1", "--set", "steps=20"]
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     started = time.monotonic()
     subprocess.run([*command[:4], str(tmp_path / "whole"), *command[5:]], check=True, capture_output=True)
     life = time.monotonic() - started
@@ -254,21 +257,51 @@ def test_control_c_says_how_to_go_on(tiny_file, tmp_path):
     assert len(Store.existing(out).rows()) >= 1
 
 
-def test_a_failing_cohort_is_a_row_and_its_neighbours_go_on(tiny, tmp_path, monkeypatch):
-    """An exception in one run's scoring fails its cohort; a later sweep mends it."""
+@pytest.mark.parametrize("cohort_size", [1, 4])
+def test_a_failing_run_is_a_row_and_its_neighbours_go_on(cohort_size, tiny, tmp_path, monkeypatch):
+    """An exception in one run's scoring fails that run, in whatever company; a later sweep mends it."""
     real = work_module.scores
 
     def failing(run, encoded, dataset_size):
         if run.strength == 4.0 and run.seed == 1:
-            raise RuntimeError("no such luck")
+            raise RuntimeError("no such luck\nand more")
         return real(run, encoded, dataset_size)
 
     monkeypatch.setattr(work_module, "scores", failing)
-    rows = sweep(tiny, out=tmp_path, device="cpu", cohort_size=1)
+    rows = sweep(tiny, out=tmp_path, device="cpu", cohort_size=cohort_size)
     assert rows["status"].value_counts().to_dict() == {"done": 5, "failed": 1}
     assert rows.loc[rows["status"] == "failed", "error"].tolist() == ["RuntimeError: no such luck"]
     monkeypatch.setattr(work_module, "scores", real)
     assert set(sweep(tiny, out=tmp_path, device="cpu")["status"]) == {"done"}
+
+
+@pytest.mark.parametrize("cohort_size", [1, 4])
+def test_a_failed_scoring_takes_no_earlier_score_away(cohort_size, swept, tiny, tmp_path, monkeypatch):
+    """Ask for one more metric, and let it fail: what was there stays, and the next sweep starts from it."""
+    rows = sweep(tiny, out=tmp_path, device="cpu", cohort_size=cohort_size)
+    real = work_module.scores
+
+    def failing(run, encoded, dataset_size):
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(work_module, "train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(work_module, "scores", failing)
+    one_more = {"evaluation.metrics": [*tiny.evaluation.metrics, "modularity"]}
+    after = sweep(tiny, out=tmp_path, device="cpu", cohort_size=cohort_size, overrides=one_more)
+    same_numbers(after, rows)
+    monkeypatch.setattr(work_module, "scores", real)
+    same_numbers(sweep(tiny, out=tmp_path, device="cpu", cohort_size=cohort_size), rows)
+    regrouped = sweep(tiny, out=tmp_path, device="cpu", cohort_size=3, overrides=one_more)
+    assert regrouped.loc[regrouped["objective"] == "beta_vae", "modularity"].notna().all()
+
+
+def test_rows_of_an_older_recipe_are_not_taken_for_seeds(swept, tiny, tmp_path, monkeypatch):
+    """They stay in their files, and in no table."""
+    folder = shutil.copytree(swept[0], tmp_path / "out")
+    monkeypatch.setattr(run_module, "RECIPE", run_module.RECIPE + 1)
+    fresh = load_study(tiny, {"seeds": 2})
+    assert len(Store.existing(folder).rows()) == 0
+    assert len(sweep(fresh, out=folder, device="cpu")) == 6
 
 
 def test_a_diverged_model_is_a_row(tiny, tmp_path):
@@ -398,3 +431,17 @@ def test_a_full_disk_is_one_line_and_no_failed_runs(error, tiny, tmp_path, monke
     assert not list(tmp_path.glob("*/*"))
     monkeypatch.setattr(store_module, "save_file", real)
     assert set(sweep(tiny, out=tmp_path, device="cpu")["status"]) == {"done"}
+
+
+def test_official_pixels_are_other_runs(tmp_path, monkeypatch):
+    """Rendered or official, the user's picture or ours: never one table line."""
+    monkeypatch.setenv("DISBENCH_DATA", str(tmp_path))
+    monkeypatch.delenv("DISBENCH_SCREAM", raising=False)
+    assert content_digest("dsprites") is None
+    assert content_digest("scream_dsprites") is None
+    (tmp_path / "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz").write_bytes(b"official")
+    assert content_digest("dsprites") == "official"
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(b"one")
+    monkeypatch.setenv("DISBENCH_SCREAM", str(picture))
+    assert content_digest("scream_dsprites") not in (None, content_digest("dsprites"))
