@@ -101,6 +101,7 @@ def condition_leakage(
     random = np.random.Generator(np.random.Philox(seed))
     if logvar is not None:
         values = values if mean is None else as_matrix(mean, "mean")
+        require_equal_rows(mean=values, condition=labels)
         spread = np.exp(0.5 * as_matrix(logvar, "logvar"))
         if spread.shape != values.shape:
             raise ValueError(

@@ -80,6 +80,14 @@ def test_means_of_a_collapsed_posterior_tell_what_its_samples_do_not() -> None:
     assert condition_leakage(mean, condition, logvar=np.zeros_like(mean)).joint_fraction < 0.01
 
 
+def test_samples_are_drawn_around_the_mean_where_codes_are_something_else() -> None:
+    random, condition = labelled()
+    mean = condition[:, None] + random.normal(size=(3_000, 2))
+    codes, logvar = random.normal(size=(3_000, 2)), np.zeros((3_000, 2))
+    around_mean = condition_leakage(codes, condition, mean=mean, logvar=logvar)
+    assert around_mean.joint_nats == condition_leakage(mean, condition, logvar=logvar).joint_nats > 0.1
+
+
 def test_constant_condition_and_dead_codes() -> None:
     random, condition = labelled()
     assert condition_leakage(random.normal(size=(3_000, 2)), np.ones(3_000)).joint_nats == 0
