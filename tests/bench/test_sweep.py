@@ -244,7 +244,10 @@ def test_control_c_says_how_to_go_on(tiny_file, tmp_path):
     """One line, no traceback, exit 130; finished models stay."""
     out = tmp_path / "out"
     command = [DISBENCH, "sweep", str(tiny_file), "--out", str(out), "--set", "steps=1500"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # A shell that started the tests in the background lets them ignore Ctrl-C; people's terminals do not.
+    attentive = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes, **attentive) as process:
         while process.poll() is None and not list(out.glob("cohorts/*.parquet")):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
