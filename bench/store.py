@@ -136,7 +136,8 @@ class Store:
         frame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
         frame = frame[[is_current(*row) for row in zip(frame["configuration"], frame["run_id"], strict=True)]]
         # A failed run that a later sweep finished has two rows: the newest that is not a failure counts.
-        frame["_rank"] = (frame["status"] != "failed").astype(int)
+        # Of two that are done the one with more scores counts: scoring anew in other company only ever adds.
+        frame["_rank"] = (frame["status"] != "failed").astype(int) * (1 + frame["metrics"].map(len))
         frame = frame.sort_values(["_rank", "finished_at"], kind="stable").drop_duplicates(
             "run_id", keep="last"
         )
