@@ -104,9 +104,9 @@ def show_data_set(arguments: argparse.Namespace) -> int:
     out = arguments.out or Path(f"{Path(arguments.name).stem}.png")
     try:
         print(save_contact_sheet(data, out))
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError is matplotlib's for an ending that it cannot write
         raise BadInput(
-            f"cannot write {out} ({error.strerror or error}): give another file with --out"
+            f"cannot write {out} ({getattr(error, 'strerror', None) or error}): give another file with --out"
         ) from error
     return 0
 
