@@ -1,8 +1,8 @@
 """MPI3D (Gondal et al., 2019): 1,036,800 images of a robot's arm holding an object; toy, realistic and real.
 
 The factors are those of the published files, six colours by six shapes. (disentanglement_lib expects the four by
-four of a competition's files for toy and realistic, six by six for real.) The two joints are given in steps: their angles are not in the
-files. Order of the files: colour slowest, vertical axis fastest.
+four of a competition's files for toy and realistic, six by six for real.) The two joints are given in steps: their
+angles are not in the files. Order of the files: colour slowest, vertical axis fastest.
 """
 
 import zipfile
