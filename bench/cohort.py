@@ -7,56 +7,45 @@ numbers do not depend on its company; a model that diverges becomes NaN alone, b
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call, vmap
+from torch.utils._pytree import tree_map
 
-from disbench.datasets import DataSet, correlated, entry
+from disbench.datasets import DataSet
 
-from .models import ARCHITECTURES, VAE, initial_parameters
-from .objectives import OBJECTIVES
-from .randomness import integers, normal, uniform
-from .run import Cohort, Run
-
-DRAWN_AHEAD = 64
-"""Steps whose indices and noise are made in one go."""
-
-Parameters = dict[str, Tensor]
-"""Parameter name to tensor; of a cohort, with the K models as the first dimension."""
-
-
-@dataclass(frozen=True)
-class Conditioning:
-    """Which factor a conditional model is told, as one-hot vectors of `size`; size 0 for any other model."""
-
-    column: int
-    size: int
-
-    @classmethod
-    def of(cls, run: Run) -> Conditioning:
-        """The run's condition, looked up in the table of data sets."""
-        if run.condition is None:
-            return cls(0, 0)
-        data_set = entry(run.data_set)
-        column = data_set.factor_names.index(run.condition)
-        return cls(column, data_set.factor_sizes[column])
-
-    def one_hot(self, factors: Tensor, dtype: torch.dtype) -> Tensor:
-        """Factors [..., K] to conditions [..., size]."""
-        if self.size == 0:
-            return factors.new_zeros((*factors.shape[:-1], 0), dtype=dtype)
-        return F.one_hot(factors[..., self.column], self.size).to(dtype)
+from .batches import DRAWN_AHEAD, Batch, Batches
+from .cuda_graph import graphed
+from .history import History
+from .lowering import lowered
+from .models import ForwardPass, reparameterised
+from .objectives import OBJECTIVES, Setting
+from .precision import PRECISIONS, matrix_units
+from .run import Cohort
+from .run_model import Conditioning, Parameters, build_model
+from .training_state import TrainingState, helper_module
 
 
-def build_model(run: Run) -> VAE:
-    """The module of one run, on the meta device: shapes and code; the weights live elsewhere."""
-    with torch.device("meta"):
-        return ARCHITECTURES[run.architecture].build(
-            entry(run.data_set).image_shape, run.latents, Conditioning.of(run).size
-        )
+class Trained(NamedTuple):
+    """What training leaves."""
+
+    parameters: Parameters
+    """[K, ...] on the device of the data; NaN for a model that diverged."""
+    history: History
+    """What was recorded on the way."""
+
+
+class Checkpoint(Protocol):
+    """Where a training that may be interrupted keeps its state; see `checkpoint`."""
+
+    def resume(self, state: TrainingState, history: History) -> int:
+        """Put the state back to the last that was kept; the steps done by then, 0 if there is none."""
+
+    def offer(self, done: int, state: TrainingState, history: History) -> None:
+        """Keep the state after `done` steps, if the last one is old."""
 
 
 def train(
@@ -64,111 +53,99 @@ def train(
     data: DataSet,
     *,
     dtype: torch.dtype = torch.float32,
+    lowering: str = "native",
     on_images: Callable[[int], None] = lambda count: None,
-) -> Parameters:
-    """Train a cohort from its seeds to its last step; stacked parameters [K, ...] on the device of the data.
+    checkpoint: Checkpoint | None = None,
+) -> Trained:
+    """Train a cohort from its seeds to its last step.
 
-    `on_images` is called now and then with the number of images trained since the last call, over all models.
+    Args:
+        cohort: K runs of one family.
+        data: their data set; training happens on its device.
+        dtype: of weights and sums; float64 is for tests.
+        lowering: key of `LOWERINGS`: how convolutions are carried out.
+        on_images: called now and then with the number of images trained since the last call, over all models.
+        checkpoint: where to begin and what to keep on the way.
     """
-    run, seeds = cohort.shared, [r.seed for r in cohort.runs]
-    device = data.device
-    model, condition = build_model(run), Conditioning.of(run)
-    scheme = ARCHITECTURES[run.architecture].initialisation
-    parameters = {
-        name: value.to(dtype).requires_grad_()
-        for name, value in initial_parameters(model, scheme, seeds, device).items()
-    }
+    run, device = cohort.shared, data.device
+    state, batches = TrainingState.initial(cohort, device, dtype), Batches(cohort, data, dtype)
+    history = History(cohort, len(data))
+    begun = checkpoint.resume(state, history) if checkpoint else 0
     strengths = torch.tensor([r.strength for r in cohort.runs], dtype=dtype, device=device)
-    optimiser = torch.optim.Adam(parameters.values(), lr=run.learning_rate, fused=True)
-    losses = batched_loss(model, run, len(data), len(seeds))
-    # Runs of one seed see the same data, whatever their objective and strength: fetch it once.
-    distinct = list(dict.fromkeys(seeds))
-    places = [distinct.index(seed) for seed in seeds]
+    losses = losses_of(cohort, len(data), lowering)
+    condition = Conditioning.of(run)
 
-    def to_each(shared: Tensor) -> Tensor:
-        return shared if distinct == seeds else shared[places]
+    def advance(batch: Batch) -> ForwardPass:
+        flat = batch.indices.flatten()
+        images = data.images(flat).to(dtype).unflatten(0, batch.indices.shape)
+        told = condition.one_hot(data.factors(flat), dtype).unflatten(0, batch.indices.shape)
+        seen = [batches.to_each(part) for part in (images, told, batch.noise, batch.order)]
+        state.optimiser.zero_grad(set_to_none=True)
+        loss, outcome = losses(state.model, state.helper, *seen, strengths, batch.step)
+        loss.sum().backward()
+        state.optimiser.step()
+        return ForwardPass(*(part.detach() for part in outcome))
 
-    def indices_of(steps: range) -> Tensor:
-        if run.correlation is None:
-            return draw(integers, distinct, "data", steps, (run.batch_size,), device, below=len(data))
-        sampler = correlated(data, tuple(run.correlation["factors"]), run.correlation["sigma"])
-        chances = draw(uniform, distinct, "data", steps, (run.batch_size, 2), device, dtype=torch.float64)
-        return sampler.indices(chances.flatten(0, 2)).reshape(chances.shape[:-1])
-
-    for first in range(0, run.steps, DRAWN_AHEAD):
-        steps = range(first, min(first + DRAWN_AHEAD, run.steps))
-        indices = indices_of(steps)
-        noise = draw(normal, distinct, "noise", steps, (run.batch_size, run.latents), device, dtype=dtype)
-        for t in range(len(steps)):
-            flat = indices[:, t].flatten()
-            images = data.images(flat).to(dtype).unflatten(0, (len(distinct), run.batch_size))
-            told = condition.one_hot(data.factors(flat), dtype).unflatten(0, (len(distinct), run.batch_size))
-            optimiser.zero_grad(set_to_none=True)
-            losses(
-                parameters, to_each(images), to_each(told), to_each(noise[:, t]), strengths
-            ).sum().backward()
-            optimiser.step()
-        on_images(len(steps) * run.batch_size * len(seeds))
-    return {
-        name: finished_or_nan(value.detach(), optimiser.state[value]["exp_avg_sq"])
-        for name, value in parameters.items()
-    }
+    with matrix_units(run.precision):
+        if device.type == "cuda" and begun < run.steps:
+            advance = graphed(advance, state, next(batches.of(range(begun, begun + 1))))
+        for first in range(begun, run.steps, DRAWN_AHEAD):
+            steps = range(first, min(first + DRAWN_AHEAD, run.steps))
+            for step, batch in zip(steps, batches.of(steps), strict=True):
+                outcome = advance(batch)
+                history.see(step, outcome)
+            on_images(len(steps) * run.batch_size * len(cohort.runs))
+            if checkpoint:
+                checkpoint.offer(steps.stop, state, history)
+    return Trained(state.finished(), history)
 
 
-def finished_or_nan(value: Tensor, second_moment: Tensor) -> Tensor:
-    """Weights [K, ...], NaN for a model whose gradient overflowed: Adam then stands still and looks healthy."""
-    lost = ~torch.isfinite(second_moment.flatten(1)).all(dim=1)
-    return value.masked_fill(lost.reshape(-1, *(1,) * (value.dim() - 1)), torch.nan)
+def losses_of(cohort: Cohort, dataset_size: int, lowering: str) -> Callable[..., tuple[Tensor, ForwardPass]]:
+    """Losses [K] and forward passes of a cohort, as a function of everything that is stacked, and of the step.
 
+    (model [K, ...], helper [K, ...], images, conditions, noise, order, strengths [K], step) with K first in all but
+    the step. A helper's loss is added to its model's: neither has a gradient with respect to the other's weights.
+    """
+    run = cohort.shared
+    objective, size = OBJECTIVES[run.objective], run.batch_size
+    keywords = {name: run.options[name] for name in objective.loss_options}
+    model, helper_net = lowered(build_model(run), lowering), helper_module(cohort)
 
-def draw(
-    kind: Callable[..., Tensor],
-    seeds: list[int],
-    role: str,
-    steps: range,
-    shape: tuple[int, ...],
-    device: torch.device,
-    **keywords: object,
-) -> Tensor:
-    """Random numbers [len(seeds), len(steps), *shape], made on the device."""
-    seed_words = torch.tensor(seeds, device=device)
-    count = torch.Size(shape).numel()
-    return kind(seed_words, role, list(steps), count, **keywords).unflatten(-1, shape)
-
-
-def batched_loss(model: VAE, run: Run, dataset_size: int, models: int) -> Callable[..., Tensor]:
-    """The cohort's losses [K] as a function of (parameters, images, conditions, noise, strengths), all stacked."""
-    objective = OBJECTIVES[run.objective]
+    def rounded(tensor: Tensor) -> Tensor:
+        return tensor if PRECISIONS[run.precision] == torch.float32 else tensor.to(PRECISIONS[run.precision])
 
     def loss_of_one(
-        parameters: Parameters, images: Tensor, condition: Tensor, noise: Tensor, strength: Tensor
-    ) -> Tensor:
-        outcome = functional_call(model, parameters, (images, condition, noise))
-        return objective.loss(outcome, strength, dataset_size=dataset_size, **run.options)
+        weights: Parameters,
+        helper_weights: Parameters,
+        images: Tensor,
+        condition: Tensor,
+        noise: Tensor,
+        order: Tensor,
+        strength: Tensor,
+        step: Tensor,
+    ) -> tuple[Tensor, ForwardPass]:
+        weights = {name: rounded(value) for name, value in weights.items()}
+        inputs = rounded(images[:size]), rounded(condition[:size]), noise[:size]
+        outcome = functional_call(model, weights, inputs)
+        if helper_net is None or objective.helper is None:
+            return objective.loss(outcome, strength, Setting(dataset_size, step), **keywords), outcome
+        fixed = {name: value.detach() for name, value in helper_weights.items()}
+        setting = Setting(dataset_size, step, lambda codes: functional_call(helper_net, fixed, codes))
+        loss = objective.loss(outcome, strength, setting, **keywords)
+        codes = others = outcome.codes.detach()
+        if len(images) > size:
+            encoder = {name[8:]: value.detach() for name, value in weights.items() if name.startswith("encoder.")}
+            inputs = rounded(images[size:]), rounded(condition[size:])
+            others = reparameterised(functional_call(model.encoder, encoder, inputs), noise[size:]).codes
+        helper = partial(functional_call, helper_net, helper_weights)
+        return loss + objective.helper.loss(helper, codes, others.gather(0, order)), outcome
 
-    if models > 1:
-        return vmap(loss_of_one)
+    if len(cohort.runs) > 1:
+        return vmap(loss_of_one, in_dims=(0,) * 7 + (None,))
 
-    def plain(parameters: Parameters, *stacked: Tensor) -> Tensor:
+    def plain(*stacked: Any) -> tuple[Tensor, ForwardPass]:
         # Squeezed, not indexed: the gradient of an index is a copy into zeros.
-        only = {name: value.squeeze(0) for name, value in parameters.items()}
-        return loss_of_one(only, *(value.squeeze(0) for value in stacked))
+        loss, outcome = loss_of_one(*tree_map(lambda value: value.squeeze(0), stacked[:-1]), stacked[-1])
+        return loss[None], ForwardPass(*(part[None] for part in outcome))
 
     return plain
-
-
-def one_model(parameters: Parameters, position: int) -> Parameters:
-    """The parameters of one model of a cohort."""
-    return {name: value[position] for name, value in parameters.items()}
-
-
-def is_finite(parameters: Parameters) -> bool:
-    """Whether no parameter of a model is NaN or infinite."""
-    return all(bool(torch.isfinite(value).all()) for value in parameters.values())
-
-
-def with_parameters(run: Run, parameters: Parameters) -> VAE:
-    """The run's model as an ordinary module with these weights, for inference."""
-    model = build_model(run)
-    model.load_state_dict(parameters, assign=True)
-    return model.eval().requires_grad_(False)

@@ -11,7 +11,7 @@ from torch import Tensor
 from disbench.datasets import DataSet
 from disbench.metrics import METRICS, Score, compute, gaussian_kl
 
-from .cohort import Conditioning
+from .run_model import Conditioning
 from .models import VAE
 from .randomness import integers, normal
 from .run import Run

@@ -43,7 +43,8 @@ class Run:
     """What its name does not say of the pixels: official where we would render, a user's own bytes; mostly None."""
     architecture: str
     objective: str
-    options: Mapping[str, str]
+    options: Mapping[str, str | float]
+    """Of the objective, all of them."""
     condition: str | None
     correlation: Mapping[str, Any] | None
     """`factors`, a pair, and `sigma`: how training images are drawn if not uniformly; scores are always uniform."""
@@ -54,6 +55,8 @@ class Run:
     strength: float
     seed: int
     evaluation: EvaluationPlan
+    precision: str = "float32"
+    """Key of `PRECISIONS`."""
 
     @cached_property
     def run_id(self) -> str:

@@ -1,8 +1,10 @@
-"""The output folder of a study: one Parquet file of rows and one safetensors file of weights per cohort.
+"""The output folder of a study: for each cohort a Parquet file of rows, one of its training, and its weights.
 
-    OUT/study.json                     the study that the folder belongs to
-    OUT/cohorts/<cohort id>.parquet    rows; the file appears when the cohort is finished, never before
-    OUT/weights/<cohort id>.safetensors
+    OUT/study.json                         the study that the folder belongs to
+    OUT/cohorts/<cohort id>.parquet        rows; the file appears when the cohort is finished, never before
+    OUT/weights/<cohort id>.safetensors    the trained models
+    OUT/history/<cohort id>.parquet        reconstruction, KL terms and ELBO over training
+    OUT/checkpoints/<cohort id>.safetensors    where a training in work can go on; removed when it is done
 
 Every file is written under a temporary name, flushed to disk and renamed, so a reader sees all of it or nothing, and a
 kill at any moment loses the cohort in work and no other.
@@ -11,12 +13,10 @@ kill at any moment loses the cohort in work and no other.
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pandas as pd
 import pyarrow as pa
@@ -25,9 +25,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from .atomic_file import write_atomically
 from .bad_input import BadInput
-from .cohort import Parameters, with_parameters
+from .checkpoint import CohortCheckpoint
+from .run_model import Parameters, with_parameters
 from .evaluation import SCORES
+from .history import COLUMNS
 from .models import VAE
 from .objectives import OBJECTIVES
 from .run import Cohort, Run
@@ -57,6 +60,15 @@ ROW_FIELDS: dict[str, pa.DataType] = {
 }
 """Columns before the scores. `status` is done, diverged or failed; `configuration` is the whole run as JSON."""
 
+HISTORY_FIELDS: dict[str, pa.DataType] = {
+    "run_id": pa.string(),
+    "step": pa.int64(),
+    "images": pa.int64(),
+    "elbo_nats": pa.float64(),
+    **dict.fromkeys(COLUMNS, pa.float64()),
+    "kl_per_dimension_nats": pa.list_(pa.float64()),
+}
+"""Columns of the training's history: a row is a point of a run. `images` is how many it averages over."""
 
 LEFTOVER_SECONDS = 3600
 """Age at which a temporary file is nobody's."""
@@ -79,6 +91,8 @@ class Store:
         self.folder = Path(folder)
         self.cohorts = self.folder / "cohorts"
         self.weights = self.folder / "weights"
+        self.histories = self.folder / "history"
+        self.checkpoints = self.folder / "checkpoints"
         self.study_file = self.folder / "study.json"
 
     @classmethod
@@ -97,7 +111,8 @@ class Store:
         store = cls(folder)
         try:
             store.cohorts.mkdir(parents=True, exist_ok=True)
-            store.weights.mkdir(exist_ok=True)
+            for inner in (store.weights, store.histories, store.checkpoints):
+                inner.mkdir(exist_ok=True)
             if store.study_file.exists():
                 refuse_other_study(store, study)
             write_atomically(store.study_file, lambda path: path.write_text(study.model_dump_json(indent=1)))
@@ -167,6 +182,24 @@ class Store:
                 finished += [row for row in read_rows(path).to_pylist() if row["run_id"] in lost]
         if finished:
             save_table(finished, path)
+
+    def history(self) -> pd.DataFrame:
+        """Every point of every training that is finished, a row each: `HISTORY_FIELDS`."""
+        fields = pa.schema(HISTORY_FIELDS)
+        tables = [read_table(path, fields) for path in sorted(self.histories.glob("*.parquet"))]
+        frame = pa.concat_tables([fields.empty_table(), *tables]).to_pandas()
+        # Scored anew in other company, or trained twice by two sweeps at once: the same points again.
+        return frame.drop_duplicates(["run_id", "step"]).reset_index(drop=True)
+
+    def checkpoint(self, cohort: Cohort) -> CohortCheckpoint:
+        """Where the cohort's training keeps its state on the way."""
+        return CohortCheckpoint(self.checkpoints / f"{cohort.cohort_id}.safetensors", cohort)
+
+    def save_history(self, cohort: Cohort, points: Sequence[Mapping[str, Any]]) -> None:
+        """Keep what was recorded while a cohort trained."""
+        table = pa.Table.from_pylist([dict(point) for point in points], schema=pa.schema(HISTORY_FIELDS))
+        path = self.histories / f"{cohort.cohort_id}.parquet"
+        write_atomically(path, lambda temporary: pq.write_table(table, temporary))
 
     def save_weights(self, cohort: Cohort, parameters: Parameters) -> None:
         """Keep a trained cohort's weights: a kill after this repeats the scoring only."""
@@ -238,18 +271,23 @@ def flattened(value: Any, place: str = "") -> dict[str, Any]:
 
 def read_rows(path: Path) -> pa.Table:
     """The rows of one cohort, or `BadInput` that says what to do about a damaged file."""
+    return read_table(path, pa.schema(ROW_FIELDS))
+
+
+def read_table(path: Path, fields: pa.Schema) -> pa.Table:
+    """A Parquet file that has at least these fields, or `BadInput` that says what to do about it."""
     try:
         table = pq.read_table(path, partitioning=None)
     except (pa.ArrowException, OSError) as error:
         raise BadInput(
             f"{path} is damaged; delete it and sweep again: only its runs are computed anew"
         ) from error
-    for name, kind in ROW_FIELDS.items():
-        if name not in table.column_names:
-            raise BadInput(f"{path} is no file of disbench's rows: it has no column {name!r}")
-        if table.schema.field(name).type not in (kind, pa.null()):
+    for field in fields:
+        if field.name not in table.column_names:
+            raise BadInput(f"{path} is no file of disbench's rows: it has no column {field.name!r}")
+        if table.schema.field(field.name).type not in (field.type, pa.null()):
             raise BadInput(
-                f"{path} is no file of disbench's rows: column {name!r} is {table.schema.field(name).type}"
+                f"{path} is no file of disbench's rows: column {field.name!r} is {table.schema.field(field.name).type}"
             )
     return table
 
@@ -280,22 +318,3 @@ def read_weights(path: Path, run_id: str) -> Parameters:
         raise BadInput(f"{path} is missing; the figures that need its models cannot be drawn") from error
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise BadInput(f"{path} is damaged; delete it and its rows in cohorts/ and sweep again") from error
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under a temporary name beside `path`, flush it to disk, and rename it into place.
-
-    Raises:
-        BadInput: the disk is full, or the folder is not ours to write; what was there before is still there.
-    """
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise BadInput(f"{path} cannot be written: {why}; what is finished is kept") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -38,6 +38,8 @@ from .bad_input import BadInput, unknown
 from .data_content import content_digest
 from .models import ARCHITECTURES
 from .objectives import OBJECTIVES
+from .objectives.setting import Choices
+from .precision import PRECISIONS
 from .run import EvaluationPlan, Run
 
 Positive = Annotated[int, Field(ge=1)]
@@ -66,12 +68,13 @@ class Arm(Strict):
     strengths: list[Strength] | None = None
     condition: str | None = None
     correlation: Correlation | None = None
-    options: dict[str, str] = {}
+    options: dict[str, str | int | float] = {}
     architecture: str = "study_conv"
     latents: Positive = 10
     steps: Positive = 300_000
     batch_size: Annotated[int, Field(ge=2)] = 64
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-4
+    precision: str = "float32"
 
     def grid(self) -> list[float]:
         """Strengths in the order given; an objective without a strength has one run a seed, written as 1."""
@@ -125,6 +128,7 @@ class Study(Strict):
                 strength=strength,
                 seed=seed,
                 evaluation=plan,
+                precision=arm.precision,
             )
             for arm in self.arms
             for strength in arm.grid()
@@ -141,10 +145,15 @@ class Study(Strict):
         }
 
 
-def resolved_options(arm: Arm) -> dict[str, str]:
-    """The arm's options with the objective's defaults filled in."""
-    known = OBJECTIVES[arm.objective].options
-    return {name: arm.options.get(name, allowed[0]) for name, allowed in known.items()}
+def resolved_options(arm: Arm) -> dict[str, str | float]:
+    """The arm's options with the objective's defaults filled in; numbers as floats, so that 1 and 1.0 are one run."""
+
+    def resolved(name: str, takes: Choices | float) -> str | float:
+        if isinstance(takes, tuple):
+            return str(arm.options.get(name, takes[0]))
+        return float(arm.options.get(name, takes))
+
+    return {name: resolved(name, takes) for name, takes in OBJECTIVES[arm.objective].options.items()}
 
 
 def shipped_studies() -> dict[str, Path]:
@@ -260,8 +269,18 @@ def check_arm(arm: Arm, where: str) -> None:
         if name not in objective.options:
             takes = ", ".join(objective.options) or "none"
             raise BadInput(f"{where}: {arm.objective} has no option {name!r}; it takes: {takes}")
-        if value not in objective.options[name]:
-            raise unknown(name, value, objective.options[name], where=f"{where}: options")
+        check_option(name, value, objective.options[name], f"{where}: options")
+    if arm.precision not in PRECISIONS:
+        raise unknown("precision", arm.precision, PRECISIONS, where=where)
+
+
+def check_option(name: str, value: str | float, takes: Choices | float, where: str) -> None:
+    """A word must be one of the choices, a number above zero."""
+    if isinstance(takes, tuple):
+        if value not in takes:
+            raise unknown(name, str(value), takes, where=where)
+    elif isinstance(value, str) or not (0 < value < math.inf):
+        raise BadInput(f"{where}.{name} should be a number above 0 (default {takes:g}), got {value!r}")
 
 
 def check_strengths(arm: Arm, has_strength: bool, where: str) -> None:

@@ -13,10 +13,11 @@ import torch
 from disbench.datasets import DataSet
 
 from .bad_input import BadInput
-from .cohort import Parameters, is_finite, one_model, train, with_parameters
+from .cohort import train
 from .evaluation import encode, scores
 from .provenance import commit, device_name, now, versions
 from .run import Cohort, Run
+from .run_model import Parameters, is_finite, one_model, with_parameters
 from .store import Store
 
 
@@ -66,8 +67,11 @@ def work(
     started = time.perf_counter()
     parameters = store.parameters(cohort)
     if parameters is None:
-        parameters = train(cohort, data, on_images=on_images)
+        checkpoint = store.checkpoint(cohort)
+        parameters, history = train(cohort, data, on_images=on_images, checkpoint=checkpoint)
+        store.save_history(cohort, history.rows())
         store.save_weights(cohort, parameters)
+        checkpoint.remove()
     else:
         parameters = {name: value.to(data.device) for name, value in parameters.items()}
         on_images(sum(run.steps * run.batch_size for run in cohort.runs))

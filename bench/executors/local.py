@@ -16,6 +16,7 @@ import torch
 
 from disbench.datasets import DataSet, load
 
+from ..allocator import keep_freed_memory
 from ..bad_input import BadInput
 from ..progress import Progress
 from ..run import Cohort
@@ -38,6 +39,7 @@ def local(
     if workers > 1:
         yield from in_processes(cohorts, store, study_name, device, workers, progress)
         return
+    keep_freed_memory()
     placed = {name: data.to(device) for name, data in opened.items()}
     for cohort in cohorts:
         progress.cohort_starts(cohort)
@@ -131,6 +133,7 @@ def serve(connection: Connection, folder: Path, study_name: str, device: torch.d
     """A worker: takes cohorts from the connection until it closes; answers with image counts and ends."""
     threading.Thread(target=die_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
+    keep_freed_memory()
     store, opened = Store(folder), dict[str, DataSet]()
     while True:
         try:

@@ -17,8 +17,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
+from ..atomic_file import write_atomically
 from ..bad_input import BadInput
-from ..store import Store, write_atomically
+from ..store import Store
 from .condition_samples import draw_condition_samples
 from .kl_decomposition import draw_kl_decomposition
 from .kl_per_dimension import draw_kl_per_dimension

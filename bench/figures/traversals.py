@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from disbench.datasets import DataSet
 from disbench.metrics import gaussian_kl
 
-from ..cohort import Conditioning
+from ..run_model import Conditioning
 from ..models import VAE
 from ..randomness import integers
 from ..run import Run

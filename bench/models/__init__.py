@@ -10,7 +10,7 @@ from .chen_mlp import chen_mlp
 from .initialisation import INITIALISATIONS, initial_parameters
 from .small_patch import GRID, small_patch
 from .study_conv import study_conv
-from .vae import VAE, ForwardPass
+from .vae import VAE, ForwardPass, reparameterised
 
 ImageShape = tuple[int, int, int]
 
@@ -66,4 +66,5 @@ __all__ = [
     "Architecture",
     "ForwardPass",
     "initial_parameters",
+    "reparameterised",
 ]

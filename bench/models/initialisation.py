@@ -40,18 +40,19 @@ def fans(module: nn.Module) -> tuple[int, int]:
 
 
 def initial_parameters(
-    model: nn.Module, scheme: str, seeds: Sequence[int], device: torch.device
+    model: nn.Module, scheme: str, seeds: Sequence[int], device: torch.device, *, first: int = 0
 ) -> dict[str, Tensor]:
     """Initial parameters of K models, each stacked as [K, *shape]; model k depends on seeds[k] alone.
 
-    `scheme` is a key of `INITIALISATIONS`. Parameter number n of the model uses step n of the role `init`.
+    `scheme` is a key of `INITIALISATIONS`. Parameter number n of the model uses step `first` + n of the role
+    `init`.
     """
     bound = INITIALISATIONS[scheme]
     parameters: dict[str, Tensor] = {}
     for module_name, module in model.named_modules():
         for name, parameter in module.named_parameters(prefix=module_name, recurse=False):
             half_width = bound(name, fans(module))
-            ordinal = [len(parameters)]
+            ordinal = [first + len(parameters)]
             unit = uniform(seeds, "init", ordinal, parameter.numel())[:, 0]
             stacked = (2 * unit - 1).mul_(half_width).reshape(len(seeds), *parameter.shape)
             parameters[name] = stacked.to(device)

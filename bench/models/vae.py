@@ -23,6 +23,20 @@ class ForwardPass(NamedTuple):
     """[B, D], the sample z = mean + exp(logvar / 2) noise."""
 
 
+class Posterior(NamedTuple):
+    """q(z | x) of a batch, and a sample of it; each [B, D]."""
+
+    mean: Tensor
+    logvar: Tensor
+    codes: Tensor
+
+
+def reparameterised(parameters: Tensor, noise: Tensor) -> Posterior:
+    """An encoder's output [B, 2 D] and standard normal `noise` [B, D] to z = mean + exp(logvar / 2) noise."""
+    mean, logvar = parameters.to(noise.dtype).chunk(2, dim=-1)
+    return Posterior(mean, logvar, mean + torch.exp(0.5 * logvar) * noise)
+
+
 class VAE(nn.Module):
     """One VAE with a diagonal Gaussian posterior (Kingma and Welling 2014), conditional if its parts are.
 
@@ -46,7 +60,10 @@ class VAE(nn.Module):
         return logits
 
     def forward(self, images: Tensor, condition: Tensor, noise: Tensor) -> ForwardPass:
-        """One reparameterised pass; `noise` is standard normal, [B, D]."""
-        mean, logvar = self.encode(images, condition)
-        codes = mean + torch.exp(0.5 * logvar) * noise
-        return ForwardPass(images, self.decode(codes, condition), mean, logvar, codes)
+        """One reparameterised pass; `noise` is standard normal, [B, D].
+
+        Networks compute in the type of the images, everything between and after them in that of the noise.
+        """
+        mean, logvar, codes = reparameterised(self.encoder(images, condition), noise)
+        logits = self.decode(codes.to(images.dtype), condition).to(noise.dtype)
+        return ForwardPass(images.to(noise.dtype), logits, mean, logvar, codes)

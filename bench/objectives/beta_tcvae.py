@@ -9,11 +9,12 @@ from torch import Tensor
 from disbench.metrics import minibatch_log_densities
 
 from ..models import ForwardPass
+from .setting import Setting
 from .terms import kl, reconstruction
 
 
 def beta_tcvae(
-    outcome: ForwardPass, strength: Tensor, *, dataset_size: int, estimator: Literal["mws", "mss"] = "mws"
+    outcome: ForwardPass, strength: Tensor, setting: Setting, *, estimator: Literal["mws", "mss"]
 ) -> Tensor:
     """-log p(x | z) + KL(q(z | x) || p(z)) + (beta - 1) TC(z); strength is beta (Chen et al. 2018, eq. 4).
 
@@ -21,7 +22,7 @@ def beta_tcvae(
     so beta = 1 is exactly the VAE. `estimator`: minibatch weighted or (correct) stratified sampling.
     """
     log_joint, log_marginals = minibatch_log_densities(
-        outcome.codes, outcome.mean, outcome.logvar, dataset_size=dataset_size, estimator=estimator
+        outcome.codes, outcome.mean, outcome.logvar, dataset_size=setting.dataset_size, estimator=estimator
     )
     total_correlation = (log_joint - log_marginals).mean()
     return reconstruction(outcome) + kl(outcome).sum() + (strength - 1) * total_correlation

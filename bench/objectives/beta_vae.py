@@ -5,20 +5,21 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..models import ForwardPass
+from .setting import Setting
 from .terms import kl, reconstruction
 
 
-def vae(outcome: ForwardPass, strength: Tensor, *, dataset_size: int) -> Tensor:
+def vae(outcome: ForwardPass, strength: Tensor, setting: Setting) -> Tensor:
     """Negative ELBO: -log p(x | z) + KL(q(z | x) || p(z)); it has no strength (Kingma and Welling 2014, eq. 10)."""
     return reconstruction(outcome) + kl(outcome).sum()
 
 
-def beta_vae(outcome: ForwardPass, strength: Tensor, *, dataset_size: int) -> Tensor:
+def beta_vae(outcome: ForwardPass, strength: Tensor, setting: Setting) -> Tensor:
     """-log p(x | z) + beta KL(q(z | x) || p(z)); strength is beta (Higgins et al. 2017, eq. 4)."""
     return reconstruction(outcome) + strength * kl(outcome).sum()
 
 
-def cvae(outcome: ForwardPass, strength: Tensor, *, dataset_size: int) -> Tensor:
+def cvae(outcome: ForwardPass, strength: Tensor, setting: Setting) -> Tensor:
     """-log p(x | z, y) + beta KL(q(z | x, y) || p(z)); strength is beta (Sohn et al. 2015, eq. 4).
 
     The prior is N(0, I) whatever the condition y, so what z still tells about y is waste, and is measured as

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from disbench.bench.cohort import is_finite, one_model, train
+from disbench.bench import cohort as engine
 from disbench.bench.objectives import OBJECTIVES
 from disbench.bench.run import Cohort, EvaluationPlan, Run, cohorts, without
+from disbench.bench.run_model import is_finite, one_model
 from disbench.datasets import load
 
 PLAN = EvaluationPlan(samples=100, test_samples=50, metrics=())
@@ -23,15 +24,27 @@ def run(**changes):
     return replace(plain, **changes)
 
 
+def train(cohort, data, **keywords):
+    """The trained weights."""
+    return engine.train(cohort, data, **keywords).parameters
+
+
+def defaults(name):
+    """The options of an objective where a study names none."""
+    options = OBJECTIVES[name].options
+    return {key: takes[0] if isinstance(takes, tuple) else takes for key, takes in options.items()}
+
+
 def variants():
     """Every objective with every choice of its options."""
     for name, objective in OBJECTIVES.items():
         condition = "digit" if objective.conditional else None
-        choices = [{key: c} for key, allowed in objective.options.items() for c in allowed] or [{}]
-        for options in choices:
+        words = {key: takes for key, takes in objective.options.items() if isinstance(takes, tuple)}
+        for changed in [{key: choice} for key, takes in words.items() for choice in takes] or [{}]:
+            options = defaults(name) | changed
             yield pytest.param(
                 run(objective=name, options=options, condition=condition),
-                id="-".join([name, *options.values()]),
+                id="-".join([name, *changed.values()]),
             )
 
 
@@ -91,7 +104,7 @@ def test_a_diverged_model_is_alone(digits):
 
 def test_training_lowers_the_loss(digits):
     """It is an optimiser after all: reconstruction of digits improves far beyond the first step's."""
-    from disbench.bench.cohort import with_parameters
+    from disbench.bench.run_model import with_parameters
     from disbench.bench.evaluation import encode
 
     errors = []
@@ -133,7 +146,7 @@ def test_run_id_changes_with_what_changes_the_number():
         "data_set": "dsprites", "data_content": "0f", "architecture": "chen_mlp", "objective": "vae",
         "options": {"estimator": "mss"}, "condition": "digit", "correlation": {"factors": ["a", "b"], "sigma": 0.1},
         "latents": 4, "steps": 51, "batch_size": 9, "learning_rate": 2e-3, "strength": 5.0,
-        "seed": 1, "evaluation": replace(PLAN, samples=101),
+        "seed": 1, "evaluation": replace(PLAN, samples=101), "precision": "bf16",
     }  # fmt: skip
     assert set(changes) == set(Run.__dataclass_fields__)
     ids = {run(**{name: value}).run_id for name, value in changes.items()}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from disbench.bench.models import ForwardPass
-from disbench.bench.objectives import OBJECTIVES, kl, reconstruction
+from disbench.bench.objectives import OBJECTIVES, Setting, kl, reconstruction
 
 DATASET_SIZE = 1000
 
@@ -39,9 +39,12 @@ def strength(value):
     return torch.tensor(float(value), dtype=torch.float64)
 
 
-def loss(name, outcome, value, **options):
+def loss(name, outcome, value, *, step=50_000, helper=None, **options):
     """The loss of an objective of the table."""
-    return OBJECTIVES[name].loss(outcome, strength(value), dataset_size=DATASET_SIZE, **options)
+    objective = OBJECTIVES[name]
+    words = {key: takes[0] if isinstance(takes, tuple) else takes for key, takes in objective.loss_options.items()}
+    setting = Setting(DATASET_SIZE, strength(step), helper)
+    return objective.loss(outcome, strength(value), setting, **{**words, **options})
 
 
 def test_terms_by_hand():

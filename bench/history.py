@@ -1,0 +1,138 @@
+"""What people plot over training: reconstruction, the KL and its parts, the ELBO, for each model of a cohort.
+
+A point is measured on the training batches themselves, as they pass: nothing is encoded twice. There are points at
+the first step, at the last, and every `cadence` steps between. A point pools the batches of up to 16 steps where the
+cadence is long enough to make that free, and is one batch where it is short. The three parts of the KL are minibatch
+stratified estimates from the pooled codes (Chen et al. 2018, appendix C.2): from so few rows they rank models and show
+when a term moves, but are too rough to stand beside the decomposition of the finished model, which uses far more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from disbench.metrics import gaussian_kl, log_gaussian, minibatch_log_densities
+
+from .batches import DRAWN_AHEAD
+from .models import ForwardPass
+from .objectives import reconstruction
+from .run import Cohort
+
+POINTS = 200
+"""At most about so many points between the first and the last."""
+
+SHORTEST_CADENCE = 20
+"""Steps: a point costs up to a fifth of a step of the smallest nets."""
+
+POOLED_STEPS = 16
+
+TERMS = ("mutual_information_nats", "total_correlation_nats", "dimensionwise_kl_nats")
+
+COLUMNS = ("reconstruction_nats", "kl_nats", *TERMS)
+"""Numbers of a point; beside them `step`, `images`, `elbo_nats` and the list `kl_per_dimension_nats`."""
+
+
+def cadence(steps: int) -> int:
+    """Steps from one point to the next: a 200th of the training, at least 20, in whole chunks of draws if over 64."""
+    every = max(SHORTEST_CADENCE, steps // POINTS)
+    return every if every <= DRAWN_AHEAD else every // DRAWN_AHEAD * DRAWN_AHEAD
+
+
+class History:
+    """Collects points of the K models of a cohort while they train."""
+
+    def __init__(self, cohort: Cohort, dataset_size: int) -> None:
+        self.cohort, self.dataset_size = cohort, dataset_size
+        self.steps, self.every = cohort.shared.steps, cadence(cohort.shared.steps)
+        self.pooled = max(1, min(POOLED_STEPS, self.every // SHORTEST_CADENCE))
+        self.points: list[dict[str, Tensor]] = []
+        self.waiting: list[tuple[Tensor, ...]] = []
+
+    def is_point(self, step: int) -> bool:
+        """Whether a point ends with this step, counted from 0."""
+        return step == 0 or step == self.steps - 1 or (step + 1) % self.every == 0
+
+    def is_pooled(self, step: int) -> bool:
+        """Whether a step's batch is part of a point; a point looks back no further than its chunk of draws.
+
+        So a resumed training, which begins with a chunk, has the points of an uninterrupted one.
+        """
+        last = min(step + self.pooled, step - step % DRAWN_AHEAD + DRAWN_AHEAD, self.steps)
+        return any(self.is_point(later) for later in range(step, last))
+
+    def see(self, step: int, outcome: ForwardPass) -> None:
+        """Look at the forward passes [K, ...] of a step."""
+        if not self.is_pooled(step):
+            return
+        errors = torch.stack(
+            [reconstruction(ForwardPass(*parts)) for parts in zip(*outcome, strict=True)]
+        )
+        # Copied: a CUDA graph overwrites them at the next step.
+        self.waiting.append((errors, outcome.mean.clone(), outcome.logvar.clone(), outcome.codes.clone()))
+        if self.is_point(step):
+            self.points.append(self.point(step))
+            self.waiting.clear()
+
+    @torch.no_grad()
+    def point(self, step: int) -> dict[str, Tensor]:
+        """What the waiting batches say, on the device still: [K, 5] numbers and [K, D] KL per dimension."""
+        errors, *posteriors = zip(*self.waiting, strict=True)
+        mean, logvar, codes = (torch.cat(parts, dim=1) for parts in posteriors)
+        per_dimension = gaussian_kl(mean, logvar).mean(dim=1)
+        terms = torch.stack(
+            [
+                torch.stack(minibatch_terms(*one, self.dataset_size))
+                for one in zip(codes, mean, logvar, strict=True)
+            ]
+        )
+        numbers = torch.cat(
+            (torch.stack(errors).mean(dim=0)[:, None], per_dimension.sum(dim=1, keepdim=True), terms), dim=1
+        )
+        return {
+            "step": torch.tensor(step),
+            "images": torch.tensor(mean.shape[1]),
+            "numbers": numbers,
+            "kl_per_dimension": per_dimension,
+        }
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All points, stacked, by name."""
+        names = self.points[0] if self.points else ()
+        return {f"history/{name}": torch.stack([p[name] for p in self.points]) for name in names}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go back to what `tensors()` was."""
+        kept = {name.removeprefix("history/"): value for name, value in tensors.items() if "history/" in name}
+        count = len(next(iter(kept.values()), ()))
+        self.points = [{name: value[n] for name, value in kept.items()} for n in range(count)]
+        self.waiting.clear()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a point and model, model by model."""
+        points = [{name: value.tolist() for name, value in point.items()} for point in self.points]
+        return [
+            {
+                "run_id": run.run_id,
+                "step": point["step"],
+                "images": point["images"],
+                "elbo_nats": -point["numbers"][k][0] - point["numbers"][k][1],
+                **dict(zip(COLUMNS, point["numbers"][k], strict=True)),
+                "kl_per_dimension_nats": point["kl_per_dimension"][k],
+            }
+            for k, run in enumerate(self.cohort.runs)
+            for point in points
+        ]
+
+
+def minibatch_terms(codes: Tensor, mean: Tensor, logvar: Tensor, dataset_size: int) -> Sequence[Tensor]:
+    """I(x; z), total correlation and dimension-wise KL of a model in nats, from M of its codes [M, D]."""
+    joint, marginals = minibatch_log_densities(
+        codes, mean, logvar, dataset_size=dataset_size, estimator="mss"
+    )
+    posterior = log_gaussian(codes, mean, logvar).sum(dim=1)
+    prior = log_gaussian(codes, torch.zeros_like(codes), torch.zeros_like(codes)).sum(dim=1)
+    return (posterior - joint).mean(), (joint - marginals).mean(), (marginals - prior).mean()

@@ -1,0 +1,100 @@
+"""What training changes: the weights of K models, of their helpers, and Adam's moments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .models import ARCHITECTURES, initial_parameters
+from .objectives import OBJECTIVES
+from .run import Cohort
+from .run_model import Parameters, build_model
+
+HELPER_ORDINAL = 1000
+"""Of a helper's first parameter in the role `init`: no model has so many of its own."""
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """Weights [K, ...] and the Adam that moves them."""
+
+    model: Parameters
+    helper: Parameters
+    """Of the objective's helper network; empty where there is none."""
+    optimiser: torch.optim.Adam
+
+    @classmethod
+    def initial(cls, cohort: Cohort, device: torch.device, dtype: torch.dtype) -> TrainingState:
+        """The state before the first step; model k depends on the seed of run k alone."""
+        run, seeds = cohort.shared, [r.seed for r in cohort.runs]
+
+        def drawn(module: nn.Module, scheme: str, first: int = 0) -> Parameters:
+            stacked = initial_parameters(module, scheme, seeds, device, first=first)
+            return {name: laid_out(value.to(dtype)).requires_grad_() for name, value in stacked.items()}
+
+        model = drawn(build_model(run), ARCHITECTURES[run.architecture].initialisation)
+        groups = [{"params": list(model.values()), "lr": run.learning_rate}]
+        helper: Parameters = {}
+        if module := helper_module(cohort):
+            helper = drawn(module, "glorot", HELPER_ORDINAL)
+            recipe = OBJECTIVES[run.objective].helper
+            assert recipe is not None
+            rate = run.options["helper_learning_rate"]
+            groups.append({"params": list(helper.values()), "lr": rate, "betas": recipe.betas})
+        return cls(model, helper, torch.optim.Adam(groups, fused=True, capturable=device.type == "cuda"))
+
+    def weights(self) -> Parameters:
+        """All weights by name, the helper's with a prefix."""
+        return {**self.model, **{f"helper.{name}": value for name, value in self.helper.items()}}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a resumed training needs, by name; the tensors themselves, not copies."""
+        found = {f"weight/{name}": value.detach() for name, value in self.weights().items()}
+        for name, value in self.weights().items():
+            found |= {f"{part}/{name}": part_value for part, part_value in self.optimiser.state[value].items()}
+        return found
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go back to what `tensors()` was at some time; none of Adam's moments means before the first step."""
+        with torch.no_grad():
+            for name, value in self.weights().items():
+                value.copy_(tensors[f"weight/{name}"])
+                for part in ("step", "exp_avg", "exp_avg_sq"):
+                    present = self.optimiser.state[value].get(part)
+                    source = tensors.get(f"{part}/{name}")
+                    if present is None and source is not None:
+                        # A step is a scalar, a moment has the layout of its weights.
+                        present = torch.empty_like(source if part == "step" else value, requires_grad=False)
+                        present = present.to(value.device)
+                        self.optimiser.state[value][part] = present
+                    if present is not None:
+                        present.zero_() if source is None else present.copy_(source)
+
+    def finished(self) -> Parameters:
+        """The models' weights, NaN for a model whose gradient overflowed: Adam then stands still and looks healthy."""
+
+        def whole(value: Tensor) -> Tensor:
+            second_moment = self.optimiser.state[value]["exp_avg_sq"]
+            lost = ~torch.isfinite(second_moment.flatten(1)).all(dim=1)
+            return value.detach().masked_fill(lost.reshape(-1, *(1,) * (value.dim() - 1)), torch.nan)
+
+        return {name: whole(value) for name, value in self.model.items()}
+
+
+def helper_module(cohort: Cohort) -> nn.Module | None:
+    """The helper network of one run, on the meta device, if its objective has one."""
+    helper = OBJECTIVES[cohort.shared.objective].helper
+    if helper is None:
+        return None
+    with torch.device("meta"):
+        return helper.build(cohort.shared.latents)
+
+
+def laid_out(weights: Tensor) -> Tensor:
+    """Weights [K, ...] in the order in memory that is fastest: channels last for one convolution on a CPU."""
+    if weights.device.type == "cpu" and len(weights) == 1 and weights.dim() == 5:
+        return weights[0].contiguous(memory_format=torch.channels_last)[None]
+    return weights
