@@ -20,7 +20,7 @@ from disbench.datasets import DataSet
 from .batches import DRAWN_AHEAD, Batch, Batches
 from .cuda_graph import graphed
 from .history import History
-from .lowering import lowered
+from .lowering import channels_last, lowered
 from .models import ForwardPass, reparameterised
 from .objectives import OBJECTIVES, Setting
 from .precision import PRECISIONS, matrix_units
@@ -145,7 +145,8 @@ def losses_of(cohort: Cohort, dataset_size: int, lowering: str) -> Callable[...,
 
     def plain(*stacked: Any) -> tuple[Tensor, ForwardPass]:
         # Squeezed, not indexed: the gradient of an index is a copy into zeros.
-        loss, outcome = loss_of_one(*tree_map(lambda value: value.squeeze(0), stacked[:-1]), stacked[-1])
+        only = tree_map(lambda value: value.squeeze(0), stacked[:-1])
+        loss, outcome = loss_of_one(*only[:2], channels_last(only[2]), *only[3:], stacked[-1])
         return loss[None], ForwardPass(*(part[None] for part in outcome))
 
     return plain

@@ -8,6 +8,7 @@ conv nets are made of; any other layer stays as it is.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -78,6 +79,40 @@ def phases_to_pixels(phases: Tensor, bias: Tensor) -> Tensor:
     return torch.stack(rows, dim=3).flatten(4, 5).flatten(2, 3) + bias[:, None, None]
 
 
+class ThinTransposed(torch.autograd.Function):
+    """Forward by phases; backward by PyTorch's own, which is the faster one there."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """See `transposed_by_phases`."""
+        return transposed_by_phases(x, weight, bias)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        """Keep what the gradients need."""
+        x, weight, _ = inputs
+        ctx.save_for_backward(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        """Gradients of input, weight and bias: stride 2, padding 1, dilation 1, transposed, one group."""
+        x, weight = ctx.saved_tensors
+        two, one = [2, 2], [1, 1]
+        wanted = [True, True, True]
+        gradients: tuple[Tensor, ...] = torch.ops.aten.convolution_backward(
+            gradient, x, weight, [weight.shape[1]], two, one, one, True, [0, 0], 1, wanted
+        )
+        return gradients
+
+
+def thin_transposed(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """`conv_transpose2d` of [B, I, H, W] with [I, O, 4, 4], stride 2, padding 1, for few output channels O."""
+    pixels: Tensor = ThinTransposed.apply(x, weight, bias)
+    return pixels
+
+
 class Lowered(nn.Module):
     """A layer with the parameters of another and a function of (x, weight, bias) of its own."""
 
@@ -105,7 +140,7 @@ def geometry(layer: nn.Module) -> str:
 def native(layer: nn.Module) -> nn.Module:
     """PyTorch's layers, but for thin transposed convolutions."""
     if geometry(layer) == "up" and layer.weight.shape[1] <= THIN:
-        return Lowered(layer, transposed_by_phases)
+        return Lowered(layer, thin_transposed)
     return layer
 
 
@@ -136,3 +171,14 @@ def lowered(model: nn.Module, lowering: str) -> nn.Module:
     for name, child in model.named_children():
         setattr(model, name, replace(lowered(child, lowering)))
     return model
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """Images [B, C, H, W] with the channels of a pixel side by side in memory, which sets the layout of all layers.
+
+    With one channel both layouts are the same bytes; the strides alone say which is meant.
+    """
+    if images.shape[1] > 1 or images.device.type != "cpu":
+        return images.contiguous(memory_format=torch.channels_last)
+    _, _, height, width = images.shape
+    return images.contiguous().as_strided(images.shape, (height * width, 1, width, 1))

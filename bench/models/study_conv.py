@@ -26,9 +26,9 @@ class StudyEncoder(nn.Module):
     def forward(self, images: Tensor, condition: Tensor) -> Tensor:
         """Posterior parameters [B, 2 D]."""
         x = F.relu(self.conv_1(images))  # [B, 32, 32, 32]
-        x = F.relu(self.conv_2(x))  # [B, 32, 16, 16]
-        x = F.relu(self.conv_3(x))  # [B, 64, 8, 8]
-        x = F.relu(self.conv_4(x))  # [B, 64, 4, 4]
+        x = F.relu(self.conv_2(x), inplace=True)  # [B, 32, 16, 16]
+        x = F.relu(self.conv_3(x), inplace=True)  # [B, 64, 8, 8]
+        x = F.relu(self.conv_4(x), inplace=True)  # [B, 64, 4, 4]
         x = F.relu(self.hidden(torch.cat((x.flatten(1), condition), dim=1)))
         return torch.cat((self.mean(x), self.logvar(x)), dim=1)
 
@@ -49,9 +49,9 @@ class StudyDecoder(nn.Module):
         """Logits [B, C, 64, 64]."""
         x = F.relu(self.hidden_1(torch.cat((codes, condition), dim=1)))
         x = F.relu(self.hidden_2(x)).unflatten(1, (64, 4, 4))
-        x = F.relu(self.deconv_1(x))  # [B, 64, 8, 8]
-        x = F.relu(self.deconv_2(x))  # [B, 32, 16, 16]
-        x = F.relu(self.deconv_3(x))  # [B, 32, 32, 32]
+        x = F.relu(self.deconv_1(x), inplace=True)  # [B, 64, 8, 8]
+        x = F.relu(self.deconv_2(x), inplace=True)  # [B, 32, 16, 16]
+        x = F.relu(self.deconv_3(x), inplace=True)  # [B, 32, 32, 32]
         return self.deconv_4(x)
 
 
