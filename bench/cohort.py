@@ -26,6 +26,7 @@ from .objectives import OBJECTIVES, Setting
 from .precision import PRECISIONS, matrix_units
 from .run import Cohort
 from .run_model import Conditioning, Parameters, build_model
+from .tally import Tally
 from .training_state import TrainingState, helper_module
 
 
@@ -73,7 +74,7 @@ def train(
     begun = checkpoint.resume(state, history) if checkpoint else 0
     strengths = torch.tensor([r.strength for r in cohort.runs], dtype=dtype, device=device)
     losses = losses_of(cohort, len(data), lowering)
-    condition = Conditioning.of(run)
+    condition, tally = Conditioning.of(run), Tally(on_images)
 
     def advance(batch: Batch) -> ForwardPass:
         flat = batch.indices.flatten()
@@ -92,9 +93,9 @@ def train(
         for first in range(begun, run.steps, DRAWN_AHEAD):
             steps = range(first, min(first + DRAWN_AHEAD, run.steps))
             for step, batch in zip(steps, batches.of(steps), strict=True):
-                outcome = advance(batch)
-                history.see(step, outcome)
-            on_images(len(steps) * run.batch_size * len(cohort.runs))
+                history.see(step, advance(batch))
+                tally.add(run.batch_size * len(cohort.runs))
+            tally.pass_on()
             if checkpoint:
                 checkpoint.offer(steps.stop, state, history)
     return Trained(state.finished(), history)
@@ -134,7 +135,9 @@ def losses_of(cohort: Cohort, dataset_size: int, lowering: str) -> Callable[...,
         loss = objective.loss(outcome, strength, setting, **keywords)
         codes = others = outcome.codes.detach()
         if len(images) > size:
-            encoder = {name[8:]: value.detach() for name, value in weights.items() if name.startswith("encoder.")}
+            encoder = {
+                name[8:]: value.detach() for name, value in weights.items() if name.startswith("encoder.")
+            }
             inputs = rounded(images[size:]), rounded(condition[size:])
             others = reparameterised(functional_call(model.encoder, encoder, inputs), noise[size:]).codes
         helper = partial(functional_call, helper_net, helper_weights)

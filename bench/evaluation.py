@@ -11,10 +11,10 @@ from torch import Tensor
 from disbench.datasets import DataSet
 from disbench.metrics import METRICS, Score, compute, gaussian_kl
 
-from .run_model import Conditioning
 from .models import VAE
 from .randomness import integers, normal
 from .run import Run
+from .run_model import Conditioning
 
 ENCODED_AT_ONCE = 128
 """Images in one forward pass: what stays in a CPU's cache. Changes no number."""

@@ -68,9 +68,7 @@ class History:
         """Look at the forward passes [K, ...] of a step."""
         if not self.is_pooled(step):
             return
-        errors = torch.stack(
-            [reconstruction(ForwardPass(*parts)) for parts in zip(*outcome, strict=True)]
-        )
+        errors = torch.stack([reconstruction(ForwardPass(*parts)) for parts in zip(*outcome, strict=True)])
         # Copied: a CUDA graph overwrites them at the next step.
         self.waiting.append((errors, outcome.mean.clone(), outcome.logvar.clone(), outcome.codes.clone()))
         if self.is_point(step):

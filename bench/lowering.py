@@ -23,7 +23,7 @@ def convolution_by_matmul(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
     Cutting the image into 2 x 2 cells makes it a convolution of stride 1: 2 x 2 cells for k = 4, one cell for k = 2.
     """
-    outputs, inputs, kernel, _ = weight.shape
+    outputs, _, kernel, _ = weight.shape
     x = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1) if kernel == 4 else (0,) * 6)
     cells = x.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).transpose(2, 3)  # [B, rows, columns, 2, 2, I]
     rows, columns = (side - kernel // 2 + 1 for side in cells.shape[1:3])

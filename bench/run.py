@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -85,10 +85,22 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """How a family is trained; it changes no number beyond rounding."""
+
+    size: int
+    """Models in a cohort, at most."""
+    lowering: str = "native"
+    """Key of `LOWERINGS`."""
+
+
+@dataclass(frozen=True)
 class Cohort:
     """Runs of one family, in an order that does not matter to their numbers; the unit of work."""
 
     runs: tuple[Run, ...]
+    lowering: str = "native"
+    """Key of `LOWERINGS`: how its convolutions are carried out."""
 
     @cached_property
     def cohort_id(self) -> str:
@@ -101,19 +113,28 @@ class Cohort:
         return self.runs[0]
 
 
-def cohorts(runs: Iterable[Run], size: int) -> list[Cohort]:
-    """Group runs into cohorts of at most `size`, family by family, in the order in which they come."""
-    families: dict[str, list[Run]] = {}
+def families(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """Runs that can train together, by family, in the order in which they come."""
+    found: dict[str, list[Run]] = {}
     for run in runs:
-        families.setdefault(run.family, []).append(run)
-    return [
-        Cohort(tuple(members[start : start + size]))
-        for members in families.values()
-        for start in range(0, len(members), size)
-    ]
+        found.setdefault(run.family, []).append(run)
+    return found
+
+
+def cohorts(runs: Iterable[Run], plan: Callable[[list[Run]], Plan]) -> list[Cohort]:
+    """Group runs into cohorts, family by family, in the order in which they come; `plan` is asked for each family."""
+    grouped = []
+    for members in families(runs).values():
+        size, lowering = astuple(plan(members))
+        starts = range(0, len(members), size)
+        grouped += [Cohort(tuple(members[start : start + size]), lowering) for start in starts]
+    return grouped
 
 
 def without(cohorts_of_study: Sequence[Cohort], finished: set[str]) -> list[Cohort]:
     """The cohorts that still have work, each reduced to its unfinished runs."""
-    rest = (Cohort(tuple(r for r in cohort.runs if r.run_id not in finished)) for cohort in cohorts_of_study)
+    rest = (
+        replace(cohort, runs=tuple(r for r in cohort.runs if r.run_id not in finished))
+        for cohort in cohorts_of_study
+    )
     return [cohort for cohort in rest if cohort.runs]

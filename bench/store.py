@@ -1,6 +1,7 @@
 """The output folder of a study: for each cohort a Parquet file of rows, one of its training, and its weights.
 
     OUT/study.json                         the study that the folder belongs to
+    OUT/plans.json                         on a GPU: how many models of a family train together, as tried out there
     OUT/cohorts/<cohort id>.parquet        rows; the file appears when the cohort is finished, never before
     OUT/weights/<cohort id>.safetensors    the trained models
     OUT/history/<cohort id>.parquet        reconstruction, KL terms and ELBO over training
@@ -15,6 +16,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +30,12 @@ from safetensors.torch import save_file
 from .atomic_file import write_atomically
 from .bad_input import BadInput
 from .checkpoint import CohortCheckpoint
-from .run_model import Parameters, with_parameters
 from .evaluation import SCORES
 from .history import COLUMNS
 from .models import VAE
 from .objectives import OBJECTIVES
-from .run import Cohort, Run
+from .run import Cohort, Plan, Run
+from .run_model import Parameters, with_parameters
 from .study import Study, parse_study
 
 ROW_FIELDS: dict[str, pa.DataType] = {
@@ -94,6 +96,7 @@ class Store:
         self.histories = self.folder / "history"
         self.checkpoints = self.folder / "checkpoints"
         self.study_file = self.folder / "study.json"
+        self.plans_file = self.folder / "plans.json"
 
     @classmethod
     def existing(cls, folder: str | Path) -> Store:
@@ -190,6 +193,23 @@ class Store:
         frame = pa.concat_tables([fields.empty_table(), *tables]).to_pandas()
         # Scored anew in other company, or trained twice by two sweeps at once: the same points again.
         return frame.drop_duplicates(["run_id", "step"]).reset_index(drop=True)
+
+    def plan(self, family: str) -> Plan | None:
+        """How a family was trained so far: a resumed sweep must group it as the first one did."""
+        try:
+            plans = json.loads(self.plans_file.read_bytes())
+            return Plan(**plans[family])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def save_plan(self, family: str, plan: Plan) -> None:
+        """Remember how a family is trained."""
+        try:
+            plans = json.loads(self.plans_file.read_bytes())
+        except (OSError, ValueError):
+            plans = {}
+        plans[family] = asdict(plan)
+        write_atomically(self.plans_file, lambda path: path.write_text(json.dumps(plans, indent=1)))
 
     def checkpoint(self, cohort: Cohort) -> CohortCheckpoint:
         """Where the cohort's training keeps its state on the way."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,18 @@ from typing import Any
 import pandas as pd
 import torch
 
+from disbench.datasets import load
+
 from .bad_input import BadInput, unknown
+from .cohort_plan import ON_CPU, plan_for
 from .executors import EXECUTORS
 from .executors.local import cores
 from .progress import Progress
-from .run import Run, cohorts, without
+from .run import Plan, Run, cohorts, without
 from .store import Store
 from .study import Study, load_study
 
 DEVICES = ("auto", "cpu", "cuda")
-
-COHORT_SIZE = {"cpu": 1, "cuda": 32}
-"""Models trained together, by kind of device. On a CPU one model already fills the cores (see docs/speed.md)."""
 
 
 def sweep(
@@ -43,7 +43,8 @@ def sweep(
         on: key of `EXECUTORS`.
         device: auto, cpu, cuda or cuda:N.
         overrides: dotted keys of the study file with values, e.g. `{"steps": 100, "seeds": 1}`.
-        cohort_size: models trained together; by default what suits the device.
+        cohort_size: models trained together; by default what suits the device: one on a CPU, on a GPU as many as
+            fit and pay, found by trial. Too many for the memory are halved until they fit.
         workers: cohorts at a time, each in a process of its own if more than one. (A script that asks for more needs
             the usual `if __name__ == "__main__":`.) Part of the hardware as far as the last bits are concerned.
         quiet: no progress on standard error.
@@ -61,7 +62,7 @@ def sweep(
     checked = load_study(study, overrides)
     store = Store.claimed(out or Path("runs") / checked.name, checked)
     wanted = with_earlier_metrics(checked.runs(), store.rows())
-    groups = cohorts(wanted, cohort_size or COHORT_SIZE[place.type])
+    groups = cohorts(wanted, planner(store, place, cohort_size))
     todo = without(groups, store.finished(checked.evaluation.metrics))
     runs = [run for cohort in todo for run in cohort.runs]
     images = sum(run.steps * run.batch_size for run in runs)
@@ -73,6 +74,24 @@ def sweep(
             if end.error and not quiet:
                 progress.line(f"failed: {end.cohort.shared.label}: {end.error}")
     return store.rows()
+
+
+def planner(store: Store, device: torch.device, size: int | None) -> Callable[[list[Run]], Plan]:
+    """How each family is to be trained: as asked for, as before, or as a trial on the device says."""
+
+    def plan(members: list[Run]) -> Plan:
+        run = members[0]
+        known = store.plan(run.family)
+        if size is not None:
+            return Plan(size, known.lowering if known else ON_CPU.lowering)
+        if device.type == "cpu":
+            return ON_CPU
+        if known is None:
+            known = plan_for(run, load(run.data_set).to(device), len(members))
+            store.save_plan(run.family, known)
+        return known
+
+    return plan
 
 
 def with_earlier_metrics(runs: Sequence[Run], rows: pd.DataFrame) -> list[Run]:

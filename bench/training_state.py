@@ -54,7 +54,9 @@ class TrainingState:
         """Everything that a resumed training needs, by name; the tensors themselves, not copies."""
         found = {f"weight/{name}": value.detach() for name, value in self.weights().items()}
         for name, value in self.weights().items():
-            found |= {f"{part}/{name}": part_value for part, part_value in self.optimiser.state[value].items()}
+            found |= {
+                f"{part}/{name}": part_value for part, part_value in self.optimiser.state[value].items()
+            }
         return found
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from disbench.datasets import DataSet
 from .bad_input import BadInput
 from .cohort import train
 from .evaluation import encode, scores
+from .out_of_memory import is_out_of_memory
 from .provenance import commit, device_name, now, versions
 from .run import Cohort, Run
 from .run_model import Parameters, is_finite, one_model, with_parameters
@@ -34,19 +35,48 @@ class CohortEnd:
 def finish(
     cohort: Cohort, data: DataSet, store: Store, study_name: str, on_images: Callable[[int], None]
 ) -> CohortEnd:
-    """Do the work and say how it ended; an exception ends as failed rows.
+    """Do the work and say how it ended; an exception ends as failed rows, too little memory as smaller cohorts.
 
     Raises:
         BadInput: a full disk, a damaged file: what is the user's to mend, and would meet the next cohort too.
     """
+    lost: BaseException
+    counted = 0
+
+    def count(images: int) -> None:
+        nonlocal counted
+        counted += images
+        on_images(images)
+
     try:
-        rows = work(cohort, data, store, study_name, on_images)
+        return ended(cohort, work(cohort, data, store, study_name, count))
     except BadInput:
         raise
     except Exception as error:
-        return fail(
-            cohort, f"{type(error).__name__}: {error}".splitlines()[0], store, study_name, data.device
-        )
+        # Without the traceback, whose frames keep the memory that it says is missing.
+        lost = error.with_traceback(None)
+    if is_out_of_memory(lost) and len(cohort.runs) > 1:
+        on_images(-counted)
+        return in_halves(cohort, data, store, study_name, on_images)
+    return fail(cohort, f"{type(lost).__name__}: {lost}".splitlines()[0], store, study_name, data.device)
+
+
+def in_halves(
+    cohort: Cohort, data: DataSet, store: Store, study_name: str, on_images: Callable[[int], None]
+) -> CohortEnd:
+    """Finish a cohort that was too large for the memory as two of half its size."""
+    if data.device.type == "cuda":
+        torch.cuda.empty_cache()
+    store.checkpoint(cohort).remove()
+    middle = len(cohort.runs) // 2
+    halves = (cohort.runs[:middle], cohort.runs[middle:])
+    ends = [finish(replace(cohort, runs=runs), data, store, study_name, on_images) for runs in halves]
+    statuses = {**ends[0].statuses, **ends[1].statuses}
+    return CohortEnd(cohort, statuses, ends[0].error or ends[1].error)
+
+
+def ended(cohort: Cohort, rows: Sequence[Mapping[str, Any]]) -> CohortEnd:
+    """How a cohort with these rows ended."""
     errors = [row["error"] for row in rows if row["status"] == "failed"]
     return CohortEnd(cohort, {row["run_id"]: row["status"] for row in rows}, errors[0] if errors else None)
 
@@ -68,7 +98,9 @@ def work(
     parameters = store.parameters(cohort)
     if parameters is None:
         checkpoint = store.checkpoint(cohort)
-        parameters, history = train(cohort, data, on_images=on_images, checkpoint=checkpoint)
+        parameters, history = train(
+            cohort, data, lowering=cohort.lowering, on_images=on_images, checkpoint=checkpoint
+        )
         store.save_history(cohort, history.rows())
         store.save_weights(cohort, parameters)
         checkpoint.remove()

@@ -10,9 +10,9 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from ..bad_input import BadInput
-from . import datasets, evaluate, results, studies, sweep
+from . import datasets, evaluate, results, speed, studies, sweep
 
-COMMANDS = (sweep, results, evaluate, studies, datasets)
+COMMANDS = (sweep, results, evaluate, studies, datasets, speed)
 """Modules that each add their commands to the parser."""
 
 

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from disbench.datasets import DataSet
 from disbench.metrics import gaussian_kl
 
-from ..run_model import Conditioning
 from ..models import VAE
 from ..randomness import integers
 from ..run import Run
+from ..run_model import Conditioning
 from ..store import Store
 from .arms import Arm, arms_of, by_subject, some_strengths
 from .page import Block, arm_by_arm, page

@@ -10,9 +10,7 @@ from .setting import Setting
 from .terms import kl, reconstruction
 
 
-def dip_vae_i(
-    outcome: ForwardPass, strength: Tensor, setting: Setting, *, diagonal_ratio: float
-) -> Tensor:
+def dip_vae_i(outcome: ForwardPass, strength: Tensor, setting: Setting, *, diagonal_ratio: float) -> Tensor:
     """-log p(x | z) + KL + penalty on Cov[mean(x)]; strength is lambda_od (Kumar et al. 2018, eq. 6).
 
     lambda_d is `diagonal_ratio` times lambda_od.
@@ -21,9 +19,7 @@ def dip_vae_i(
     return reconstruction(outcome) + kl(outcome).sum() + strength * penalty
 
 
-def dip_vae_ii(
-    outcome: ForwardPass, strength: Tensor, setting: Setting, *, diagonal_ratio: float
-) -> Tensor:
+def dip_vae_ii(outcome: ForwardPass, strength: Tensor, setting: Setting, *, diagonal_ratio: float) -> Tensor:
     """-log p(x | z) + KL + penalty on Cov[z]; strength is lambda_od (Kumar et al. 2018, eq. 7).
 
     Cov[z] = Cov[mean(x)] + E[diag(variance(x))]; lambda_d is `diagonal_ratio` times lambda_od.

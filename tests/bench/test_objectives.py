@@ -42,7 +42,9 @@ def strength(value):
 def loss(name, outcome, value, *, step=50_000, helper=None, **options):
     """The loss of an objective of the table."""
     objective = OBJECTIVES[name]
-    words = {key: takes[0] if isinstance(takes, tuple) else takes for key, takes in objective.loss_options.items()}
+    words = {
+        key: takes[0] if isinstance(takes, tuple) else takes for key, takes in objective.loss_options.items()
+    }
     setting = Setting(DATASET_SIZE, strength(step), helper)
     return objective.loss(outcome, strength(value), setting, **{**words, **options})
 
@@ -109,15 +111,86 @@ def test_beta_weighs_total_correlation_alone(estimator):
     assert slope.item() == pytest.approx(expected, rel=1e-9)
 
 
+def test_capacity_grows_and_then_stays():
+    """N(1, 1) costs half a nat: gamma times its distance to the capacity, which is 0, half, and all of C in time."""
+    outcome = one_pixel(image=1.0, logit=math.log(3), mean=1.0, logvar=0.0)
+    error = math.log(4 / 3)
+    for step, capacity in ((0, 0.0), (25_000, 1.0), (50_000, 2.0), (100_000, 4.0), (300_000, 4.0)):
+        expected = error + 1000 * abs(0.5 - capacity)
+        assert loss("annealed_vae", outcome, 4, step=step).item() == pytest.approx(expected)
+    faster = loss("annealed_vae", outcome, 4, step=50, gamma=3.0, capacity_steps=100.0)
+    assert faster.item() == pytest.approx(error + 3 * 1.5)
+
+
+def test_dip_by_hand():
+    """Means (1, 1) and (-1, -1): covariance all ones. Type I: off-diagonal 2; type II adds variances e^0 = 1."""
+    mean = torch.tensor([[1.0, 1.0], [-1.0, -1.0]], dtype=torch.float64)
+    blank = torch.zeros(2, 1, 1, 1, dtype=torch.float64)
+    outcome = ForwardPass(blank, blank, mean, torch.zeros_like(mean), mean)
+    bound = loss("vae", outcome, 1).item()
+    assert loss("dip_vae_i", outcome, 5).item() == pytest.approx(bound + 5 * 2)
+    # diagonal 1 + 1 = 2, one too much for each of two latents; off the diagonal nothing is added
+    assert loss("dip_vae_ii", outcome, 5).item() == pytest.approx(bound + 5 * (2 + 2))
+    halved = ForwardPass(blank, blank, mean / 2, torch.zeros_like(mean), mean)
+    less = loss("dip_vae_i", halved, 5).item() - loss("vae", halved, 1).item()
+    # covariance 1/4 everywhere: 2 / 16 off the diagonal, 10 times 2 (3/4)^2 on it
+    assert less == pytest.approx(5 * (2 / 16 + 10 * 2 * 9 / 16))
+
+
+def test_factor_vae_reads_the_discriminator_as_a_density_ratio():
+    """TC is the mean of log D / (1 - D), the difference of the two logits (Kim and Mnih 2018, eq. 3)."""
+    outcome = forward_pass()
+
+    def network(codes):
+        return torch.stack((codes.sum(dim=1), codes[:, 0]), dim=1)
+
+    expected = (outcome.codes.sum(dim=1) - outcome.codes[:, 0]).mean().item()
+    got = loss("factor_vae", outcome, 7, helper=network) - loss("vae", outcome, 1)
+    assert got.item() == pytest.approx(7 * expected)
+
+
+def test_the_discriminator_learns_to_tell_codes_from_permuted_ones():
+    """By hand: undecided costs ln 2 and certain nothing. By training: two equal latents have an endless TC."""
+    helper = OBJECTIVES["factor_vae"].helper
+    codes, permuted = torch.randn(64, 2), torch.randn(64, 2)
+    undecided = helper.loss(lambda rows: torch.zeros(len(rows), 2), codes, permuted)
+    assert undecided.item() == pytest.approx(math.log(2))
+
+    def certain(rows):
+        sign = torch.cat((torch.ones(64), -torch.ones(64)))
+        return torch.stack((50 * sign, -50 * sign), dim=1)
+
+    assert helper.loss(certain, codes, permuted).item() == pytest.approx(0, abs=1e-6)
+    torch.manual_seed(0)
+    network = helper.build(2)
+    layers = [layer for layer in network if isinstance(layer, torch.nn.Linear)]
+    assert [layer.out_features for layer in layers] == [1000] * 6 + [2]
+    adam = torch.optim.Adam(network.parameters(), lr=1e-4, betas=helper.betas)
+    for _ in range(60):
+        first = torch.randn(64, 1)
+        same, apart = torch.cat((first, first), dim=1), torch.cat((first, first.roll(1)), dim=1)
+        adam.zero_grad()
+        helper.loss(network, same, apart).backward()
+        adam.step()
+    logits = network(same)
+    assert (logits[:, 0] - logits[:, 1]).mean() > 0.5
+
+
+def options_of(name):
+    """Every choice of the words that an objective's loss takes."""
+    words = {key: takes for key, takes in OBJECTIVES[name].loss_options.items() if isinstance(takes, tuple)}
+    return [{key: choice} for key, takes in words.items() for choice in takes] or [{}]
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_gradients_against_finite_differences(name):
     """Gradients with respect to logits, means, log-variances and codes."""
     outcome = forward_pass(batch=4, latents=2)
     inputs = [part.clone().requires_grad_() for part in outcome[1:]]
-    for options in [
-        {key: choice} for key, choices in OBJECTIVES[name].options.items() for choice in choices
-    ] or [{}]:
+    for options in options_of(name):
         assert torch.autograd.gradcheck(
-            lambda *parts, options=options: loss(name, ForwardPass(outcome.images, *parts), 3, **options),
+            lambda *parts, options=options: loss(
+                name, ForwardPass(outcome.images, *parts), 3, helper=torch.sin, **options
+            ),
             inputs,
         )

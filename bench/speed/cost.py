@@ -1,0 +1,76 @@
+"""What training on one image takes at least: arithmetic, and traffic with memory."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from disbench.datasets import entry
+
+from ..batches import DRAWN_AHEAD
+from ..cohort import losses_of
+from ..precision import PRECISIONS
+from ..run import Cohort, Run
+from ..run_model import Conditioning, build_model
+from ..training_state import TrainingState
+
+PASSES_OVER_ACTIVATIONS = 5
+"""A layer's output is written and read, read again for its gradient, whose own is written and read."""
+
+PASSES_OVER_WEIGHTS = 10
+"""Read twice, their gradient written and read; Adam reads and writes weights and two moments."""
+
+
+class Cost(NamedTuple):
+    """Of one image, forward, backward and its share of the optimiser's step."""
+
+    flops: float
+    """Multiplications and additions of matrix products and convolutions; nothing else counts."""
+    bytes: float
+    """To and from memory if nothing stayed in a cache from one layer to the next."""
+
+
+def cost(run: Run) -> Cost:
+    """Count one training step on one small batch."""
+    return Cost(flops_of(run), bytes_of(run))
+
+
+def flops_of(run: Run) -> float:
+    """Floating point operations an image, counted while a step runs."""
+    cohort, cpu = Cohort((run,)), torch.device("cpu")
+    state = TrainingState.initial(cohort, cpu, torch.float32)
+    batch, drawn = run.batch_size, run.batch_size * (2 if run.options.get("permute") == "second_batch" else 1)
+    stacked = (
+        torch.rand(1, drawn, *entry(run.data_set).image_shape),
+        torch.zeros(1, drawn, Conditioning.of(run).size),
+        torch.zeros(1, drawn, run.latents),
+        torch.zeros(1, batch if state.helper else 0, run.latents, dtype=torch.int64),
+        torch.tensor([run.strength]),
+        torch.tensor(float(DRAWN_AHEAD)),
+    )
+    with FlopCounterMode(display=False) as counter:
+        loss, _ = losses_of(cohort, 1000, "pytorch")(state.model, state.helper, *stacked)
+        loss.sum().backward()
+    return float(counter.get_total_flops()) / batch
+
+
+def bytes_of(run: Run) -> float:
+    """Bytes an image: outputs of layers in the networks' precision, weights and moments in float32."""
+    model, numbers = build_model(run), 0
+
+    def count(layer: nn.Module, inputs: object, output: object) -> None:
+        nonlocal numbers
+        assert isinstance(output, torch.Tensor)
+        numbers += output.numel()
+
+    for layer in model.modules():
+        if next(layer.children(), None) is None:
+            layer.register_forward_hook(count)
+    shape, size = entry(run.data_set).image_shape, Conditioning.of(run).size
+    model(*(torch.zeros(1, *part, device="meta") for part in (shape, (size,), (run.latents,))))
+    width = torch.empty(0, dtype=PRECISIONS[run.precision]).element_size()
+    weights = 4 * sum(parameter.numel() for parameter in model.parameters())
+    return numbers * width * PASSES_OVER_ACTIVATIONS + weights * PASSES_OVER_WEIGHTS / run.batch_size
