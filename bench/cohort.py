@@ -79,7 +79,8 @@ def train(
     def advance(batch: Batch) -> ForwardPass:
         flat = batch.indices.flatten()
         images = data.images(flat).to(dtype).unflatten(0, batch.indices.shape)
-        told = condition.one_hot(data.factors(flat), dtype).unflatten(0, batch.indices.shape)
+        factors = data.factors(flat) if condition.size else flat[:, None]
+        told = condition.one_hot(factors, dtype).unflatten(0, batch.indices.shape)
         seen = [batches.to_each(part) for part in (images, told, batch.noise, batch.order)]
         state.optimiser.zero_grad(set_to_none=True)
         loss, outcome = losses(state.model, state.helper, *seen, strengths, batch.step)

@@ -138,7 +138,9 @@ def geometry(layer: nn.Module) -> str:
 
 
 def native(layer: nn.Module) -> nn.Module:
-    """PyTorch's layers, but for thin transposed convolutions."""
+    """PyTorch's layers, but for thin transposed convolutions, and with ReLUs that need no memory of their own."""
+    if isinstance(layer, nn.ReLU):
+        return nn.ReLU(inplace=True)
     if geometry(layer) == "up" and layer.weight.shape[1] <= THIN:
         return Lowered(layer, thin_transposed)
     return layer

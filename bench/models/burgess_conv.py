@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .vae import VAE
@@ -14,6 +13,7 @@ class BurgessEncoder(nn.Module):
 
     def __init__(self, channels: int, latents: int, condition_size: int) -> None:
         super().__init__()
+        self.relu = nn.ReLU()
         self.conv_1 = nn.Conv2d(channels, 32, 4, stride=2, padding=1)
         self.conv_2 = nn.Conv2d(32, 32, 4, stride=2, padding=1)
         self.conv_3 = nn.Conv2d(32, 32, 4, stride=2, padding=1)
@@ -26,9 +26,9 @@ class BurgessEncoder(nn.Module):
         """Posterior parameters [B, 2 D]."""
         x = images
         for layer in (self.conv_1, self.conv_2, self.conv_3, self.conv_4):
-            x = F.relu(layer(x))  # ends as [B, 32, 4, 4]
-        x = F.relu(self.hidden_1(torch.cat((x.flatten(1), condition), dim=1)))
-        return self.posterior(F.relu(self.hidden_2(x)))
+            x = self.relu(layer(x))  # ends as [B, 32, 4, 4]
+        x = self.relu(self.hidden_1(torch.cat((x.flatten(1), condition), dim=1)))
+        return self.posterior(self.relu(self.hidden_2(x)))
 
 
 class BurgessDecoder(nn.Module):
@@ -36,6 +36,7 @@ class BurgessDecoder(nn.Module):
 
     def __init__(self, channels: int, latents: int, condition_size: int) -> None:
         super().__init__()
+        self.relu = nn.ReLU()
         self.hidden_1 = nn.Linear(latents + condition_size, 256)
         self.hidden_2 = nn.Linear(256, 256)
         self.hidden_3 = nn.Linear(256, 512)
@@ -48,10 +49,10 @@ class BurgessDecoder(nn.Module):
         """Logits [B, C, 64, 64]."""
         x = torch.cat((codes, condition), dim=1)
         for hidden in (self.hidden_1, self.hidden_2, self.hidden_3):
-            x = F.relu(hidden(x))
+            x = self.relu(hidden(x))
         x = x.unflatten(1, (32, 4, 4))
         for deconv in (self.deconv_1, self.deconv_2, self.deconv_3):
-            x = F.relu(deconv(x))
+            x = self.relu(deconv(x))
         return self.deconv_4(x)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .vae import VAE
@@ -14,6 +13,7 @@ class StudyEncoder(nn.Module):
 
     def __init__(self, channels: int, latents: int, condition_size: int) -> None:
         super().__init__()
+        self.relu = nn.ReLU()
         self.conv_1 = nn.Conv2d(channels, 32, 4, stride=2, padding=1)
         self.conv_2 = nn.Conv2d(32, 32, 4, stride=2, padding=1)
         self.conv_3 = nn.Conv2d(32, 64, 2, stride=2)
@@ -25,11 +25,11 @@ class StudyEncoder(nn.Module):
 
     def forward(self, images: Tensor, condition: Tensor) -> Tensor:
         """Posterior parameters [B, 2 D]."""
-        x = F.relu(self.conv_1(images))  # [B, 32, 32, 32]
-        x = F.relu(self.conv_2(x), inplace=True)  # [B, 32, 16, 16]
-        x = F.relu(self.conv_3(x), inplace=True)  # [B, 64, 8, 8]
-        x = F.relu(self.conv_4(x), inplace=True)  # [B, 64, 4, 4]
-        x = F.relu(self.hidden(torch.cat((x.flatten(1), condition), dim=1)))
+        x = self.relu(self.conv_1(images))  # [B, 32, 32, 32]
+        x = self.relu(self.conv_2(x))  # [B, 32, 16, 16]
+        x = self.relu(self.conv_3(x))  # [B, 64, 8, 8]
+        x = self.relu(self.conv_4(x))  # [B, 64, 4, 4]
+        x = self.relu(self.hidden(torch.cat((x.flatten(1), condition), dim=1)))
         return torch.cat((self.mean(x), self.logvar(x)), dim=1)
 
 
@@ -38,6 +38,7 @@ class StudyDecoder(nn.Module):
 
     def __init__(self, channels: int, latents: int, condition_size: int) -> None:
         super().__init__()
+        self.relu = nn.ReLU()
         self.hidden_1 = nn.Linear(latents + condition_size, 256)
         self.hidden_2 = nn.Linear(256, 1024)
         self.deconv_1 = nn.ConvTranspose2d(64, 64, 4, stride=2, padding=1)
@@ -47,11 +48,11 @@ class StudyDecoder(nn.Module):
 
     def forward(self, codes: Tensor, condition: Tensor) -> Tensor:
         """Logits [B, C, 64, 64]."""
-        x = F.relu(self.hidden_1(torch.cat((codes, condition), dim=1)))
-        x = F.relu(self.hidden_2(x)).unflatten(1, (64, 4, 4))
-        x = F.relu(self.deconv_1(x), inplace=True)  # [B, 64, 8, 8]
-        x = F.relu(self.deconv_2(x), inplace=True)  # [B, 32, 16, 16]
-        x = F.relu(self.deconv_3(x), inplace=True)  # [B, 32, 32, 32]
+        x = self.relu(self.hidden_1(torch.cat((codes, condition), dim=1)))
+        x = self.relu(self.hidden_2(x)).unflatten(1, (64, 4, 4))
+        x = self.relu(self.deconv_1(x))  # [B, 64, 8, 8]
+        x = self.relu(self.deconv_2(x))  # [B, 32, 16, 16]
+        x = self.relu(self.deconv_3(x))  # [B, 32, 32, 32]
         return self.deconv_4(x)
 
 

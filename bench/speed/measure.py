@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import statistics
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.synchronize import Barrier
 from typing import Any
@@ -179,8 +180,6 @@ def cohort_loop(
         if elapsed >= seconds:
             raise EnoughSeenError
 
-    try:
+    with suppress(EnoughSeenError):
         train(Cohort(runs), data, lowering=way.lowering, on_images=watch)
-    except EnoughSeenError:
-        pass
     return counted / elapsed

@@ -158,12 +158,12 @@ def test_checkpoints_of_others_are_no_use(digits, tmp_path):
 
 def test_checkpoints_cost_a_fiftieth_at_most(digits, tmp_path, monkeypatch):
     """Writing that takes ten seconds is not done again within five hundred."""
+    cohort = Cohort((run(),))
+    history = train(cohort, digits).history
     times = iter([0.0, 100.0, 100.0, 110.0, 110.0])
     monkeypatch.setattr(checkpoint_module.time, "monotonic", lambda: next(times))
-    cohort = Cohort((run(),))
     ours = CohortCheckpoint(tmp_path / "kept.safetensors", cohort, seconds=50)
     state = TrainingState.initial(cohort, digits.device, torch.float32)
-    history = train(cohort, digits).history
     ours.offer(64, state, history)
     assert ours.seconds == pytest.approx(500)
 
