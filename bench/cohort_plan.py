@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
 
-from disbench.datasets import DataSet
+from disbench.datasets import DataSet, entry
 
 from .cohort import train
 from .lowering import LOWERINGS
 from .out_of_memory import is_out_of_memory
-from .run import Cohort, Plan, Run
+from .run import Cohort, Plan, Run, digest
+from .run_model import Conditioning
 
 LARGEST = 1024
 """Models in a cohort, at most."""
 
 WORTH = 1.05
 """A larger cohort must train so many times the images a second of a smaller one: it also loses more when it dies."""
+
+GROWTH = 4
+"""From one size to the next."""
 
 ROOM = 0.85
 """Share of the free memory that a cohort may take: the rest is for scoring, and for what fragments."""
@@ -68,32 +72,73 @@ class Trials:
         return Trial(seconds, torch.cuda.max_memory_allocated(device) - before)
 
 
+@dataclass
+class Search:
+    """What trials have shown so far."""
+
+    trial: Callable[[Plan], Trial]
+    free: int
+    """Bytes of the device that cohorts may share."""
+    rates: dict[Plan, float] = field(default_factory=dict)
+    """Models that advance by a step in a second; 0 for a plan that does not fit."""
+    peaks: dict[str, dict[int, int]] = field(default_factory=dict)
+    """Bytes by lowering and size."""
+
+    def rate(self, plan: Plan) -> float:
+        """Try a plan, unless it was tried before or is predicted not to fit."""
+        if plan not in self.rates:
+            self.rates[plan] = self.measured(plan) if self.fits(plan) else 0.0
+        return self.rates[plan]
+
+    def fits(self, plan: Plan) -> bool:
+        """Whether memory that grows as it did between the last two sizes stays within the room."""
+        known = {0: 0, **self.peaks.get(plan.lowering, {})}
+        if len(known) == 1 or plan.size <= max(known):
+            return True
+        below, last = sorted(known)[-2:]
+        slope = (known[last] - known[below]) / (last - below)
+        return known[last] + slope * (plan.size - last) <= ROOM * self.free
+
+    def measured(self, plan: Plan) -> float:
+        """Try a plan; 0 if there is too little memory after all."""
+        try:
+            seconds, peak = self.trial(plan)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            return 0.0
+        self.peaks.setdefault(plan.lowering, {})[plan.size] = peak
+        return plan.size / seconds
+
+
 def best_plan(trial: Callable[[Plan], Trial], free: int, wanted: int) -> Plan:
     """The plan with the most models trained a second that fits in `free` bytes.
 
-    Sizes double from 1 up to `wanted`, the number of models that there are, as long as that pays and is predicted to
-    fit; an out-of-memory error ends a lowering's trials and no more. `trial` is called with a plan.
+    Each lowering's sizes grow fourfold from 1 up to `wanted`, the number of models that there are, as long as that
+    pays and is predicted to fit; then the winner's half and double are tried. `trial` is called with a plan.
     """
-    best, rate = Plan(1, next(iter(LOWERINGS))), 0.0
+    search, largest = Search(trial, free), min(wanted, LARGEST)
+    best = Plan(1, next(iter(LOWERINGS)))  # natively, one at a time, if nothing fits: it will say so
     for lowering in LOWERINGS:
-        size, own, smaller = 1, 0.0, 0
-        while size <= min(wanted, LARGEST):
-            try:
-                seconds, peak = trial(Plan(size, lowering))
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-                break
-            if size / seconds > rate:
-                best, rate = Plan(size, lowering), size / seconds
-            if size / seconds < WORTH * own:
-                break
-            own = max(own, size / seconds)
-            # The last doubling added `peak - smaller`; the next adds twice that.
-            if peak + 2 * (peak - smaller) > ROOM * free:
-                break
-            size, smaller = 2 * size, peak
+        size, own = 1, Plan(0, lowering)
+        search.rates[own] = 0.0
+        while size <= largest and search.rate(Plan(size, lowering)) > WORTH * search.rates[own]:
+            size, own = GROWTH * size, Plan(size, lowering)
+        if search.rates[own] > search.rate(best):
+            best = own
+    for size in (best.size // 2, 2 * best.size):
+        near = Plan(size, best.lowering)
+        if 1 <= size <= largest and search.rate(near) > search.rate(best) * (
+            WORTH if size > best.size else 1
+        ):
+            best = near
     return best
+
+
+def program(run: Run) -> str:
+    """Hash of what a plan depends on: runs of other data, strengths or lengths of training take the same one."""
+    parts = (run.architecture, run.objective, run.options.get("permute"), run.latents, run.batch_size)
+    return digest([*parts, run.precision, Conditioning.of(run).size, entry(run.data_set).image_shape])
 
 
 def plan_for(run: Run, data: DataSet, wanted: int) -> Plan:

@@ -1,7 +1,7 @@
 """The output folder of a study: for each cohort a Parquet file of rows, one of its training, and its weights.
 
     OUT/study.json                         the study that the folder belongs to
-    OUT/plans.json                         on a GPU: how many models of a family train together, as tried out there
+    OUT/plans.json                         on a GPU: how many models of a program train together, as tried out there
     OUT/cohorts/<cohort id>.parquet        rows; the file appears when the cohort is finished, never before
     OUT/weights/<cohort id>.safetensors    the trained models
     OUT/history/<cohort id>.parquet        reconstruction, KL terms and ELBO over training
@@ -194,21 +194,21 @@ class Store:
         # Scored anew in other company, or trained twice by two sweeps at once: the same points again.
         return frame.drop_duplicates(["run_id", "step"]).reset_index(drop=True)
 
-    def plan(self, family: str) -> Plan | None:
-        """How a family was trained so far: a resumed sweep must group it as the first one did."""
+    def plan(self, program: str) -> Plan | None:
+        """How a program was trained so far: a resumed sweep must group its runs as the first one did."""
         try:
             plans = json.loads(self.plans_file.read_bytes())
-            return Plan(**plans[family])
+            return Plan(**plans[program])
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def save_plan(self, family: str, plan: Plan) -> None:
-        """Remember how a family is trained."""
+    def save_plan(self, program: str, plan: Plan) -> None:
+        """Remember how a program is trained."""
         try:
             plans = json.loads(self.plans_file.read_bytes())
         except (OSError, ValueError):
             plans = {}
-        plans[family] = asdict(plan)
+        plans[program] = asdict(plan)
         write_atomically(self.plans_file, lambda path: path.write_text(json.dumps(plans, indent=1)))
 
     def checkpoint(self, cohort: Cohort) -> CohortCheckpoint:

@@ -47,6 +47,10 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
+DATA_SETS_KEY = "data_sets"
+"""Of a study file: every arm on each of them."""
+
+
 class Strict(BaseModel):
     """Unknown keys and wrong types are errors, and nothing changes after validation."""
 
@@ -186,6 +190,7 @@ def parse_study(document: Mapping[str, Any], where: str, overrides: Mapping[str,
     merged = dict(document)
     for key, value in (overrides or {}).items():
         merged = override(merged, key, value, where)
+    check_data_sets(merged, where)
     try:
         study = Study.model_validate(spread_defaults(merged))
     except ValidationError as error:
@@ -218,12 +223,38 @@ def override(document: dict[str, Any], key: str, value: Any, where: str) -> dict
 
 
 def spread_defaults(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Move the keys of arms that stand at the top of the document into every arm that lacks them."""
+    """Move the keys of arms that stand at the top of the document into every arm that lacks them.
+
+    An arm without a data set of its own becomes one for each of `data_sets`.
+    """
     defaults = {key: value for key, value in document.items() if key in Arm.model_fields}
-    rest = {key: value for key, value in document.items() if key not in Arm.model_fields}
-    if isinstance(rest.get("arms"), list):
-        rest["arms"] = [{**defaults, **arm} if isinstance(arm, Mapping) else arm for arm in rest["arms"]]
+    rest = {key: value for key, value in document.items() if key not in (*Arm.model_fields, DATA_SETS_KEY)}
+    if not isinstance(rest.get("arms"), list):
+        return rest
+    names = document.get(DATA_SETS_KEY, [])
+    on_each = [{**defaults, "data_set": name} for name in names] or [defaults]
+    rest["arms"] = [
+        {**keys, **arm}
+        for keys in on_each
+        for arm in rest["arms"]
+        if isinstance(arm, Mapping) and not (names and "data_set" in arm)
+    ] + [
+        {**defaults, **arm} if isinstance(arm, Mapping) else arm
+        for arm in rest["arms"]
+        if not isinstance(arm, Mapping) or (names and "data_set" in arm)
+    ]
     return rest
+
+
+def check_data_sets(document: Mapping[str, Any], where: str) -> None:
+    """A list of names, and then no single one beside it."""
+    if DATA_SETS_KEY not in document:
+        return
+    names = document[DATA_SETS_KEY]
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise BadInput(f'{where}: {DATA_SETS_KEY} should be a list of names like ["dsprites"], got {names!r}')
+    if "data_set" in document:
+        raise BadInput(f"{where}: give data_set or {DATA_SETS_KEY}, not both")
 
 
 def first_objection(error: ValidationError) -> str:
@@ -237,7 +268,9 @@ def first_objection(error: ValidationError) -> str:
     if objection["type"] == "extra_forbidden":
         tables: dict[str, type[Strict]] = {"arms": Arm, "evaluation": Evaluation}
         known = list(
-            tables[place[0]].model_fields if place[0] in tables else [*Study.model_fields, *Arm.model_fields]
+            tables[place[0]].model_fields
+            if place[0] in tables
+            else [*Study.model_fields, *Arm.model_fields, DATA_SETS_KEY]
         )
         near = difflib.get_close_matches(place[-1], known, n=1)
         guess = f"did you mean {near[0]!r}? " if near else ""

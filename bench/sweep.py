@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from disbench.datasets import load
 
 from .bad_input import BadInput, unknown
-from .cohort_plan import ON_CPU, plan_for
+from .cohort_plan import ON_CPU, plan_for, program
 from .executors import EXECUTORS
 from .executors.local import cores
 from .progress import Progress
@@ -62,7 +63,7 @@ def sweep(
     checked = load_study(study, overrides)
     store = Store.claimed(out or Path("runs") / checked.name, checked)
     wanted = with_earlier_metrics(checked.runs(), store.rows())
-    groups = cohorts(wanted, planner(store, place, cohort_size))
+    groups = cohorts(wanted, planner(store, place, cohort_size, quiet=quiet))
     todo = without(groups, store.finished(checked.evaluation.metrics))
     runs = [run for cohort in todo for run in cohort.runs]
     images = sum(run.steps * run.batch_size for run in runs)
@@ -76,19 +77,24 @@ def sweep(
     return store.rows()
 
 
-def planner(store: Store, device: torch.device, size: int | None) -> Callable[[list[Run]], Plan]:
+def planner(
+    store: Store, device: torch.device, size: int | None, *, quiet: bool = True
+) -> Callable[[list[Run]], Plan]:
     """How each family is to be trained: as asked for, as before, or as a trial on the device says."""
 
     def plan(members: list[Run]) -> Plan:
         run = members[0]
-        known = store.plan(run.family)
+        key = program(run)
+        known = store.plan(key)
         if size is not None:
             return Plan(size, known.lowering if known else ON_CPU.lowering)
         if device.type == "cpu":
             return ON_CPU
         if known is None:
+            if not quiet:
+                print(f"trying sizes of cohorts for {run.objective} on {run.data_set}", file=sys.stderr)
             known = plan_for(run, load(run.data_set).to(device), len(members))
-            store.save_plan(run.family, known)
+            store.save_plan(key, known)
         return known
 
     return plan

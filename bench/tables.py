@@ -81,6 +81,19 @@ def summary(rows: pd.DataFrame, scores: Sequence[str] | None = None) -> pd.DataF
     return pd.DataFrame(groups, columns=[*GROUP, "models", "diverged", *spread])
 
 
+def history_table(rows: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    """Every point of every training, a row each, with what says which model it is of; latents are columns.
+
+    Columns: `GROUP`, seed, run_id, step (counted from 0), images (that the point averages over), the numbers of
+    `history.COLUMNS` and the ELBO, and `kl_<j>_nats` of each latent j from 0.
+    """
+    about = rows.assign(variant=variants_by_objective(rows))[[*GROUP, "seed", "run_id"]]
+    found = about.merge(history, on="run_id")
+    vectors = found.pop("kl_per_dimension_nats").to_list()
+    latents = pd.DataFrame(vectors, index=found.index, dtype=float)
+    return found.join(latents.rename(columns=lambda j: f"kl_{j}_nats"))
+
+
 def variants_by_objective(rows: pd.DataFrame) -> pd.Series[str]:
     """For each row what sets its arm apart from others of its objective on its data; mostly nothing."""
     found = [variants(part) for _, part in rows.groupby(["data_set", "condition", "objective"], dropna=False)]

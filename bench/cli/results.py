@@ -24,11 +24,13 @@ def add_commands(commands: Commands[Any]) -> None:
         "--scores", metavar="A,B", help="only these columns (default: what fits a page; all for csv, json)"
     )
     table.set_defaults(handle=show_table)
+    history = commands.add_parser("history", help="reconstruction, KL terms and ELBO over training, as CSV")
+    history.set_defaults(handle=show_history)
     plot = commands.add_parser("plot", help="draw the figures as PNG and PDF into DIR/figures")
     plot.set_defaults(handle=draw_figures)
     report = commands.add_parser("report", help="one self-contained HTML page, DIR/report.html")
     report.set_defaults(handle=write_report)
-    for command in (status, table, plot, report):
+    for command in (status, table, history, plot, report):
         command.add_argument("folder", metavar="DIR", type=Path, help="output folder of a sweep")
 
 
@@ -69,6 +71,18 @@ def show_table(arguments: argparse.Namespace) -> int:
     scores = scores_named(arguments.scores.split(",")) if arguments.scores else None
     rows = Store.existing(arguments.folder).rows()
     print(FORMATS[arguments.format](summary(rows, scores)))
+    return 0
+
+
+def show_history(arguments: argparse.Namespace) -> int:
+    """Print every point of every training, a row each, with what says which model it is of."""
+    import sys
+
+    from ..store import Store
+    from ..tables import history_table
+
+    store = Store.existing(arguments.folder)
+    history_table(store.rows(), store.history()).to_csv(sys.stdout, index=False)
     return 0
 
 

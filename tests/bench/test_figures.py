@@ -8,6 +8,8 @@ from typing import NamedTuple
 import matplotlib
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
@@ -19,16 +21,19 @@ from disbench.bench import BadInput
 from disbench.bench.figures import FIGURES, FINGERPRINT, fingerprint, save_figures
 from disbench.bench.figures.arms import arms_of, evenly, some_strengths
 from disbench.bench.figures.kl_decomposition import LABELS
+from disbench.bench.figures.over_training import curve, histories_of
 from disbench.bench.figures.page import arm_by_arm, wrapped
 from disbench.bench.figures.strength_axis import StrengthAxis
 from disbench.bench.figures.style import HEAT, MARKERS, PALETTE, TERM_COLOURS, heat_colours, ink_on, look
 from disbench.bench.figures.tiles import GAP, SMALLEST, mosaic
+from disbench.bench.history import COLUMNS
 from disbench.bench.objectives import OBJECTIVES
-from disbench.bench.store import Store, schema
+from disbench.bench.store import HISTORY_FIELDS, Store, schema
 from disbench.datasets import DATA_SETS
 
 FROM_ROWS = ("kl_decomposition", "scores", "rate_distortion", "kl_per_dimension", "mutual_information")
 FROM_MODELS = ("traversals", "condition_samples")
+FROM_HISTORY = ("training", "latents_over_training")
 
 
 def invented(
@@ -161,7 +166,7 @@ def test_every_figure_says_what_it_shows():
         assert entry.title[0].isupper()
         assert entry.caption.endswith(".")
         assert entry.needs
-    assert {*FROM_ROWS, *FROM_MODELS} == set(FIGURES)
+    assert {*FROM_ROWS, *FROM_MODELS, *FROM_HISTORY} == set(FIGURES)
 
 
 def test_the_test_of_texts_finds_what_it_should():
@@ -198,6 +203,62 @@ def test_the_test_of_texts_finds_what_it_should():
 def test_texts_do_not_touch(name, rows, empty):
     """Labels stay apart and on the page for odd grids too."""
     assert_readable(drawn(name, rows, empty))
+
+
+def with_history(store: Store, rows: pd.DataFrame, steps=(0, 19, 39, 49)) -> Store:
+    """A store in which every row's training was recorded; numbers that fall as trainings' do."""
+    points = [
+        dict.fromkeys(COLUMNS, 100.0 / (1 + step) + row.seed)
+        | {"run_id": row.run_id, "step": step, "images": 64, "elbo_nats": -100.0 / (1 + step)}
+        | {"kl_per_dimension_nats": [0.0, *np.geomspace(0.001, 5.0, 4)]}
+        for row in rows.itertuples()
+        for step in steps
+    ]
+    store.histories.mkdir()
+    table = pa.Table.from_pylist(points, schema=pa.schema(HISTORY_FIELDS))
+    pq.write_table(table, store.histories / "all.parquet")
+    return store
+
+
+@pytest.mark.parametrize("name", FROM_HISTORY)
+@pytest.mark.parametrize(
+    ("rows", "steps"),
+    [
+        pytest.param(invented(), (0, 19, 39, 49), id="usual"),
+        pytest.param(invented(["vae"], seeds=1, data_sets=["digits"]), (0,), id="one step, no strength"),
+        pytest.param(invented(["beta_vae"], np.geomspace(0.001, 1e6, 10)), (0, 299_999), id="many strengths"),
+    ],
+)
+def test_trainings_are_readable(name, rows, steps, empty):
+    """Labels stay apart for trainings of one step and of many."""
+    assert_readable(drawn(name, rows, with_history(empty, rows, steps)))
+
+
+@pytest.mark.parametrize("name", FROM_HISTORY)
+def test_without_a_history_no_curves(name, empty):
+    """Rows of a version that recorded none."""
+    with look():
+        assert FIGURES[name].draw(invented(), empty) is None
+
+
+def test_curves_are_means_over_seeds(empty):
+    """Hand-worked: seeds 0 and 1 have 100 / (1 + step) + seed; the standard deviation is sqrt(1/2)."""
+    rows = invented(["beta_vae"], [4.0], data_sets=["digits"])
+    store = with_history(empty, rows)
+    steps, middle, spread = curve(histories_of(arms_of(rows)[0], store.history())[4.0], "kl_nats")
+    np.testing.assert_allclose(steps, [1, 20, 40, 50])
+    np.testing.assert_allclose(middle, [100.5, 5.5, 3.0, 2.5])
+    np.testing.assert_allclose(spread, 0.5**0.5)
+    line = drawn("training", rows, store).axes[2].lines[0]
+    np.testing.assert_allclose(line.get_ydata(), middle)
+
+
+def test_latents_at_the_foot_of_the_axis_are_still_drawn(empty):
+    """A KL of exactly zero has no logarithm: its line runs along the foot."""
+    rows = invented(["beta_vae"], [4.0], 1, data_sets=["digits"])
+    axes = drawn("latents_over_training", rows, with_history(empty, rows)).axes[0]
+    assert len(axes.lines) == 5
+    assert min(line.get_ydata().min() for line in axes.lines) == axes.get_ylim()[0]
 
 
 @pytest.mark.parametrize("name", FROM_ROWS)
@@ -426,6 +487,7 @@ def test_files_are_png_and_pdf_and_say_what_they_show(swept):
         "scores",
         "traversals",
         "condition_samples",
+        *FROM_HISTORY,
     }
     for path in written:
         if path.suffix == ".png":
@@ -439,7 +501,7 @@ def test_files_are_png_and_pdf_and_say_what_they_show(swept):
 def test_pictures_of_models_are_readable(swept):
     """Labels beside mosaics stay apart."""
     folder, rows = swept
-    for name in FROM_MODELS:
+    for name in (*FROM_MODELS, *FROM_HISTORY):
         assert_readable(drawn(name, rows, Store(folder)))
 
 

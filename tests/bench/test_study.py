@@ -117,6 +117,18 @@ def test_quick_is_the_main_job():
         (with_arm(objective="cvae"), "cvae needs a condition; factors of digits: digit"),
         (with_arm(objective="cvae", condition="colour"), "unknown factor of digits 'colour'; known: digit"),
         (with_arm(options={"estimator": "mss"}), "beta_vae has no option 'estimator'"),
+        (
+            with_arm(objective="dip_vae_i", options={"diagonal_ratio": -1}),
+            "options.diagonal_ratio should be a number above 0",
+        ),
+        (
+            with_arm(objective="annealed_vae", options={"gamma": "big"}),
+            "options.gamma should be a number above 0",
+        ),
+        (with_arm(objective="factor_vae", options={"permute": "third"}), "unknown permute 'third'"),
+        ({**GOOD, "data_sets": ["dsprites"], "data_set": "digits"}, "give data_set or data_sets, not both"),
+        ({**GOOD, "data_sets": "dsprites"}, "data_sets should be a list of names"),
+        (with_arm(precision="float16"), "unknown precision 'float16'"),
         (with_arm(objective="beta_tcvae", options={"estimator": "mis"}), "unknown estimator 'mis'"),
         (
             with_arm(correlation={"factors": ["digit", "x"], "sigma": 0.1}),
@@ -183,3 +195,44 @@ def test_files_that_are_none(tmp_path):
         broken.write_bytes(content)
         with pytest.raises(BadInput, match="broken.toml: not valid TOML"):
             load_study(broken)
+
+
+def test_arms_on_several_data_sets():
+    """Every arm on each, data set by data set; an arm with one of its own stays as it is, and comes last."""
+    arms = [
+        {"objective": "vae", "data_set": "digits", "architecture": "small_patch"},
+        {"objective": "beta_vae", "strengths": [4]},
+        {"objective": "beta_tcvae", "strengths": [4]},
+    ]
+    document = {"name": "several", "data_sets": ["dsprites", "shapes3d"], "arms": arms}
+    found = [(arm.data_set, arm.objective) for arm in parsed(document).arms]
+    assert found == [
+        ("dsprites", "beta_vae"),
+        ("dsprites", "beta_tcvae"),
+        ("shapes3d", "beta_vae"),
+        ("shapes3d", "beta_tcvae"),
+        ("digits", "vae"),
+    ]
+    one = parse_study(document, "a file", {"data_set": "dsprites"})
+    assert [arm.data_set for arm in one.arms] == ["dsprites"] * 3
+
+
+def test_the_unsupervised_study_is_the_published_one():
+    """12,600 models; grids and settings of Locatello et al. 2019, config unsupervised_study_v1."""
+    study = load_study("unsupervised")
+    runs = study.runs()
+    assert len(runs) == 7 * 6 * 6 * 50
+    assert len({run.family for run in runs}) == 42
+    shared = {(r.steps, r.batch_size, r.learning_rate, r.latents, r.architecture, r.precision) for r in runs}
+    assert shared == {(300_000, 64, 1e-4, 10, "study_conv", "float32")}
+    assert {(arm.objective, tuple(arm.grid())) for arm in study.arms} == {
+        ("beta_vae", (1, 2, 4, 6, 8, 16)),
+        ("annealed_vae", (5, 10, 25, 50, 75, 100)),
+        ("factor_vae", (10, 20, 30, 40, 50, 100)),
+        ("dip_vae_i", (1, 2, 5, 10, 20, 50)),
+        ("dip_vae_ii", (1, 2, 5, 10, 20, 50)),
+        ("beta_tcvae", (1, 2, 4, 6, 8, 10)),
+    }
+    assert {run.options.get("diagonal_ratio") for run in runs} == {None, 1.0, 10.0}
+    one = load_study("unsupervised", {"data_sets": ["dsprites"], "seeds": 1})
+    assert len(one.runs()) == 36

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +21,16 @@ from disbench.bench import BadInput, load_study, sweep
 from disbench.bench import run as run_module
 from disbench.bench import store as store_module
 from disbench.bench import work as work_module
+from disbench.bench.cohort import train as train_cohort
 from disbench.bench.data_content import content_digest
 from disbench.bench.evaluation import SCORES
-from disbench.bench.run import Run
+from disbench.bench.run import Plan, Run
 from disbench.bench.store import Store
 from disbench.bench.sweep import chosen_device
+from disbench.bench.tables import history_table
+from disbench.datasets.factored_images import FactoredImages
 
+sweep_module = sys.modules["disbench.bench.sweep"]  # the function of that name hides it
 DISBENCH = str(Path(sys.executable).with_name("disbench"))
 PROVENANCE = ["train_seconds", "evaluate_seconds", "finished_at"]
 """What rightly differs between two sweeps of one study."""
@@ -130,7 +135,7 @@ class PowerCut(BaseException):
     """Nothing may catch this."""
 
 
-@pytest.mark.parametrize("moment", range(1, 13))
+@pytest.mark.parametrize("moment", range(1, 19))
 def test_a_death_at_any_write_loses_nothing(moment, swept, tiny, tmp_path, monkeypatch):
     """Die in the middle of the n-th file, go on: the rows are those of an uninterrupted sweep, bit for bit."""
     _, expected = swept
@@ -434,6 +439,73 @@ def test_a_full_disk_is_one_line_and_no_failed_runs(error, tiny, tmp_path, monke
     assert not [path for path in tmp_path.glob("*/*") if path.parent.name != "history"]
     monkeypatch.setattr(store_module, "save_file", real)
     assert set(sweep(tiny, out=tmp_path, device="cpu")["status"]) == {"done"}
+
+
+def hungry(limit):
+    """A `train` of a device on which no more than `limit` models fit."""
+
+    def train(cohort, data, **keywords):
+        if len(cohort.runs) > limit:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return train_cohort(cohort, data, **keywords)
+
+    return train
+
+
+def test_too_large_a_cohort_is_halved_until_it_fits(swept, tiny, tmp_path, monkeypatch):
+    """Cohorts of four where two fit: the same rows, and no failure; images are counted once."""
+    _, expected = swept
+    monkeypatch.setattr(work_module, "train", hungry(2))
+    rows = sweep(tiny, out=tmp_path, device="cpu", cohort_size=4)
+    assert set(rows["status"]) == {"done"}
+    assert rows["mig"].to_numpy() == pytest.approx(expected["mig"].to_numpy(), abs=0.05, nan_ok=True)
+    assert rows["kl_nats"].to_numpy() == pytest.approx(expected["kl_nats"].to_numpy(), rel=1e-3)
+    assert sorted(rows.groupby("cohort_id").size()) == [2, 2, 2]
+    assert not list((tmp_path / "checkpoints").iterdir())
+
+
+def test_a_model_that_fits_nowhere_fails_alone(tiny, tmp_path, monkeypatch):
+    """Halving ends at one: failed rows that say why."""
+    monkeypatch.setattr(work_module, "train", hungry(0))
+    rows = sweep(tiny, out=tmp_path, device="cpu", cohort_size=4)
+    assert set(rows["status"]) == {"failed"}
+    assert rows["error"].str.startswith("OutOfMemoryError: CUDA out of memory").all()
+
+
+def test_plans_found_by_trial_are_kept(tiny, tmp_path, monkeypatch):
+    """A resumed sweep groups as the first one did, whatever memory is free then; a size by hand asks no trial."""
+    asked = []
+
+    def plan_for(run, data, wanted):
+        asked.append(wanted)
+        return Plan(2, "matmul")
+
+    monkeypatch.setattr(sweep_module, "plan_for", plan_for)
+    monkeypatch.setattr(FactoredImages, "to", lambda data, device: data)
+    store, gpu = Store.claimed(tmp_path, tiny), torch.device("cuda")
+    family = [run for run in tiny.runs() if run.objective == "beta_vae"]
+    for _ in range(2):
+        assert sweep_module.planner(store, gpu, None)(family) == Plan(2, "matmul")
+    assert sweep_module.planner(store, gpu, 3)(family) == Plan(3, "matmul")
+    longer = [replace(run, steps=1000, strength=3.0) for run in family]
+    assert sweep_module.planner(store, gpu, None)(longer) == Plan(2, "matmul")
+    assert asked == [len(family)]
+    other = [run for run in tiny.runs() if run.objective == "cvae"]
+    sweep_module.planner(store, gpu, None)(other)
+    assert asked == [len(family), len(other)]
+    assert sweep_module.planner(store, torch.device("cpu"), None)(family).size == 1
+
+
+def test_a_training_is_recorded(swept, tiny):
+    """A history for each model, joined with what it is of; the figures' and `disbench history`'s source."""
+    folder, rows = swept
+    history = Store(folder).history()
+    assert set(history["run_id"]) == set(rows["run_id"])
+    table = history_table(rows, history)
+    assert len(table) == len(history) == 6 * 2  # the first step and the last, the twentieth
+    assert list(table.columns[:6]) == ["data_set", "condition", "objective", "variant", "strength", "seed"]
+    latents = table[["kl_0_nats", "kl_1_nats", "kl_2_nats"]].sum(axis=1)
+    assert latents.to_numpy() == pytest.approx(table["kl_nats"].to_numpy(), rel=1e-5)
 
 
 def test_official_pixels_are_other_runs(tmp_path, monkeypatch):

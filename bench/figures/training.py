@@ -1,0 +1,90 @@
+"""Curves of the objective's parts over training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ..store import Store
+from .arms import Arm, arms_of
+from .over_training import SETTLED, curve, histories_of, shades, steps_axis
+from .page import Block, is_left, page
+from .style import DASHES, quiet_grid
+
+QUANTITIES = {
+    "elbo_nats": "ELBO ↑",
+    "reconstruction_nats": "reconstruction ↓",
+    "kl_nats": "KL",
+    "mutual_information_nats": "I(x; z)",
+    "total_correlation_nats": "total correlation",
+    "dimensionwise_kl_nats": "dim.-wise KL",
+}
+
+PANEL = (1.2, 1.15)
+
+
+def draw_training(rows: pd.DataFrame, store: Store) -> Figure | None:
+    """A row of panels an arm, a panel a quantity, a line a strength."""
+    history = store.history()
+    found = {arm: points for arm in arms_of(rows) if (points := histories_of(arm, history))}
+    if not found:
+        return None
+    count = len(QUANTITIES)
+    blocks = [
+        Block(f"{arm.data_set}: {arm.title}", count, count, PANEL, gap=(0.46, 0.4), left=0.62, right=0.85)
+        for arm in found
+    ]
+    figure, places = page(blocks)
+    for (arm, points), block, panels in zip(found.items(), blocks, places, strict=True):
+        for number, ((column, title), axes) in enumerate(zip(QUANTITIES.items(), panels, strict=True)):
+            draw_panel(axes, arm, points, column)
+            axes.set_title(title, loc="left")
+            if is_left(number, block):
+                axes.set_ylabel("nats per image")
+        if arm.symbol:
+            panels[-1].legend(
+                loc="upper left", bbox_to_anchor=(1.03, 1.08), handlelength=1.2, borderaxespad=0, fontsize=7.5
+            )
+    return figure
+
+
+def draw_panel(axes: Axes, arm: Arm, points: dict[float, pd.DataFrame], column: str) -> None:
+    """One quantity of one arm: means over seeds, with bands of one standard deviation; circles are finished models'."""
+    low, high = np.inf, -np.inf
+    last = 1.0
+    colours = shades(len(points))
+    for number, ((strength, recorded), colour) in enumerate(zip(points.items(), colours, strict=True)):
+        steps, middle, spread = curve(recorded, column)
+        axes.plot(
+            steps,
+            middle,
+            color=colour,
+            linestyle=DASHES[number % len(DASHES)],
+            linewidth=1.1,
+            label=arm.setting(strength),
+        )
+        axes.fill_between(steps, middle - spread, middle + spread, color=colour, alpha=0.18, linewidth=0)
+        settled = steps >= SETTLED * steps[-1]
+        low = min(low, float((middle - spread)[settled].min()))
+        high = max(high, float((middle + spread)[settled].max()))
+        last = max(last, float(steps[-1]))
+        scored = arm.values(column, strength)
+        if scored.size:
+            axes.plot(
+                steps[-1],
+                scored.mean(),
+                "o",
+                color=colour,
+                markerfacecolor="white",
+                markersize=4,
+                clip_on=False,
+            )
+            low, high = min(low, float(scored.mean())), max(high, float(scored.mean()))
+    room = 0.06 * (high - low) or 0.5
+    axes.set_ylim(low - room, high + room)
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    steps_axis(axes, int(last))
+    quiet_grid(axes)
