@@ -7,27 +7,22 @@ numbers do not depend on its company; a model that diverges becomes NaN alone, b
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
-from torch import Tensor
-from torch.func import functional_call, vmap
-from torch.utils._pytree import tree_map
 
 from disbench.datasets import DataSet
 
 from .batches import DRAWN_AHEAD, Batch, Batches
 from .cuda_graph import graphed
 from .history import History
-from .lowering import channels_last, lowered
-from .models import ForwardPass, reparameterised
-from .objectives import OBJECTIVES, Setting
-from .precision import PRECISIONS, matrix_units
+from .losses import losses_of
+from .models import ForwardPass
+from .precision import matrix_units
 from .run import Cohort
-from .run_model import Conditioning, Parameters, build_model
+from .run_model import Conditioning, Parameters
 from .tally import Tally
-from .training_state import TrainingState, helper_module
+from .training_state import TrainingState
 
 
 class Trained(NamedTuple):
@@ -76,7 +71,7 @@ def train(
     losses = losses_of(cohort, len(data), lowering)
     condition, tally = Conditioning.of(run), Tally(on_images)
 
-    def advance(batch: Batch) -> ForwardPass:
+    def step_of(batch: Batch) -> ForwardPass:
         flat = batch.indices.flatten()
         images = data.images(flat).to(dtype).unflatten(0, batch.indices.shape)
         factors = data.factors(flat) if condition.size else flat[:, None]
@@ -89,8 +84,9 @@ def train(
         return ForwardPass(*(part.detach() for part in outcome))
 
     with matrix_units(run.precision):
+        advance: Callable[[Batch], ForwardPass] = step_of
         if device.type == "cuda" and begun < run.steps:
-            advance = graphed(advance, state, next(batches.of(range(begun, begun + 1))))
+            advance = graphed(step_of, state, next(batches.of(range(begun, begun + 1))))
         for first in range(begun, run.steps, DRAWN_AHEAD):
             steps = range(first, min(first + DRAWN_AHEAD, run.steps))
             for step, batch in zip(steps, batches.of(steps), strict=True):
@@ -100,57 +96,3 @@ def train(
             if checkpoint:
                 checkpoint.offer(steps.stop, state, history)
     return Trained(state.finished(), history)
-
-
-def losses_of(cohort: Cohort, dataset_size: int, lowering: str) -> Callable[..., tuple[Tensor, ForwardPass]]:
-    """Losses [K] and forward passes of a cohort, as a function of everything that is stacked, and of the step.
-
-    (model [K, ...], helper [K, ...], images, conditions, noise, order, strengths [K], step) with K first in all but
-    the step. A helper's loss is added to its model's: neither has a gradient with respect to the other's weights.
-    """
-    run = cohort.shared
-    objective, size = OBJECTIVES[run.objective], run.batch_size
-    keywords = {name: run.options[name] for name in objective.loss_options}
-    model, helper_net = lowered(build_model(run), lowering), helper_module(cohort)
-
-    def rounded(tensor: Tensor) -> Tensor:
-        return tensor if PRECISIONS[run.precision] == torch.float32 else tensor.to(PRECISIONS[run.precision])
-
-    def loss_of_one(
-        weights: Parameters,
-        helper_weights: Parameters,
-        images: Tensor,
-        condition: Tensor,
-        noise: Tensor,
-        order: Tensor,
-        strength: Tensor,
-        step: Tensor,
-    ) -> tuple[Tensor, ForwardPass]:
-        weights = {name: rounded(value) for name, value in weights.items()}
-        inputs = rounded(images[:size]), rounded(condition[:size]), noise[:size]
-        outcome = functional_call(model, weights, inputs)
-        if helper_net is None or objective.helper is None:
-            return objective.loss(outcome, strength, Setting(dataset_size, step), **keywords), outcome
-        fixed = {name: value.detach() for name, value in helper_weights.items()}
-        setting = Setting(dataset_size, step, lambda codes: functional_call(helper_net, fixed, codes))
-        loss = objective.loss(outcome, strength, setting, **keywords)
-        codes = others = outcome.codes.detach()
-        if len(images) > size:
-            encoder = {
-                name[8:]: value.detach() for name, value in weights.items() if name.startswith("encoder.")
-            }
-            inputs = rounded(images[size:]), rounded(condition[size:])
-            others = reparameterised(functional_call(model.encoder, encoder, inputs), noise[size:]).codes
-        helper = partial(functional_call, helper_net, helper_weights)
-        return loss + objective.helper.loss(helper, codes, others.gather(0, order)), outcome
-
-    if len(cohort.runs) > 1:
-        return vmap(loss_of_one, in_dims=(0,) * 7 + (None,))
-
-    def plain(*stacked: Any) -> tuple[Tensor, ForwardPass]:
-        # Squeezed, not indexed: the gradient of an index is a copy into zeros.
-        only = tree_map(lambda value: value.squeeze(0), stacked[:-1])
-        loss, outcome = loss_of_one(*only[:2], channels_last(only[2]), *only[3:], stacked[-1])
-        return loss[None], ForwardPass(*(part[None] for part in outcome))
-
-    return plain

@@ -9,7 +9,7 @@ when a term moves, but are too rough to stand beside the decomposition of the fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -126,7 +126,9 @@ class History:
         ]
 
 
-def minibatch_terms(codes: Tensor, mean: Tensor, logvar: Tensor, dataset_size: int) -> Sequence[Tensor]:
+def minibatch_terms(
+    codes: Tensor, mean: Tensor, logvar: Tensor, dataset_size: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """I(x; z), total correlation and dimension-wise KL of a model in nats, from M of its codes [M, D]."""
     joint, marginals = minibatch_log_densities(
         codes, mean, logvar, dataset_size=dataset_size, estimator="mss"

@@ -8,11 +8,13 @@ conv nets are made of; any other layer stays as it is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 THIN = 4
 """Output channels up to which a transposed convolution is thin: vector units would mostly wait."""
@@ -109,16 +111,19 @@ class ThinTransposed(torch.autograd.Function):
 
 def thin_transposed(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """`conv_transpose2d` of [B, I, H, W] with [I, O, 4, 4], stride 2, padding 1, for few output channels O."""
-    pixels: Tensor = ThinTransposed.apply(x, weight, bias)
+    pixels: Tensor = ThinTransposed.apply(x, weight, bias)  # type: ignore[no-untyped-call]
     return pixels
 
 
 class Lowered(nn.Module):
     """A layer with the parameters of another and a function of (x, weight, bias) of its own."""
 
+    weight: Tensor
+    bias: Tensor
+
     def __init__(self, layer: nn.Module, function: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
         super().__init__()
-        self.weight, self.bias = layer.weight, layer.bias
+        self.weight, self.bias = layer.get_parameter("weight"), layer.get_parameter("bias")
         self.function = function
 
     def forward(self, x: Tensor) -> Tensor:
@@ -141,7 +146,7 @@ def native(layer: nn.Module) -> nn.Module:
     """PyTorch's layers, but for thin transposed convolutions, and with ReLUs that need no memory of their own."""
     if isinstance(layer, nn.ReLU):
         return nn.ReLU(inplace=True)
-    if geometry(layer) == "up" and layer.weight.shape[1] <= THIN:
+    if geometry(layer) == "up" and layer.get_parameter("weight").shape[1] <= THIN:
         return Lowered(layer, thin_transposed)
     return layer
 
@@ -167,7 +172,7 @@ LOWERINGS: dict[str, Callable[[nn.Module], nn.Module]] = {
 """Name to what becomes of a layer; the first is the default."""
 
 
-def lowered(model: nn.Module, lowering: str) -> nn.Module:
+def lowered(model: AnyModule, lowering: str) -> AnyModule:
     """The model with every layer replaced, in place; parameter names and values stay."""
     replace = LOWERINGS[lowering]
     for name, child in model.named_children():

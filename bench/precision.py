@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -22,7 +23,7 @@ networks in bfloat16, on any device; codes, losses, gradients of weights and Ada
 @contextmanager
 def matrix_units(precision: str) -> Iterator[None]:
     """Let CUDA round the factors of float32 products for `tf32`, and for nothing else; as before afterwards."""
-    switches = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    switches: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [switch.allow_tf32 for switch in switches]
     try:
         for switch in switches:

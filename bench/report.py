@@ -15,12 +15,13 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+from .atomic_file import write_atomically
 from .bad_input import BadInput
 from .evaluation import SCORES
 from .figures import FIGURES, FigureEntry, fingerprint, png
 from .figures.style import DOTS_PER_INCH
 from .objectives import OBJECTIVES
-from .store import Store, schema, write_atomically
+from .store import Store, schema
 from .study import Study, load_study, shipped_studies
 from .tables import READABLE, cells, parts, shown_scores, summary
 
@@ -227,7 +228,7 @@ def arm_lines(study: Study) -> list[dict[str, str]]:
     ]
 
 
-def options(chosen: Mapping[str, str]) -> str:
+def options(chosen: Mapping[str, object]) -> str:
     """An arm's options in words."""
     return f" ({', '.join(f'{key} {value}' for key, value in chosen.items())})" if chosen else ""
 

@@ -20,7 +20,7 @@ def histories_of(arm: Arm, history: pd.DataFrame) -> dict[float, pd.DataFrame]:
     strengths = arm.rows.set_index("run_id")["strength"]
     known = history[history["run_id"].isin(strengths.index)]
     by_strength = known.groupby(known["run_id"].map(strengths).astype(float))
-    return {float(strength): points for strength, points in by_strength}  # type: ignore[arg-type]
+    return {float(strength): points for strength, points in by_strength}
 
 
 def curve(points: pd.DataFrame, column: str) -> tuple[Floats, Floats, Floats]:

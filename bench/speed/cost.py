@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from disbench.datasets import entry
 
 from ..batches import DRAWN_AHEAD
-from ..cohort import losses_of
+from ..losses import losses_of
 from ..precision import PRECISIONS
 from ..run import Cohort, Run
 from ..run_model import Conditioning, build_model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -91,7 +91,7 @@ def as_markdown(document: dict[str, Any]) -> str:
         f"{machine['copied_bytes'] / 1e9:,.1f} GB/s copied; "
         f"limit {document['limit_images_per_second']:,.0f} images/s.\n\n"
     )
-    columns = {
+    columns: dict[str, Callable[[dict[str, Any]], Any]] = {
         "way": lambda w: w["name"] + (f" ({w['lowering']})" if w["lowering"] != "native" else ""),
         "models a cohort": lambda w: w["models"],
         "processes x threads": lambda w: f"{w['processes']} x {w['threads']}",

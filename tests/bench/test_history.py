@@ -8,9 +8,10 @@ import torch
 from disbench.bench import checkpoint as checkpoint_module
 from disbench.bench.batches import Batches
 from disbench.bench.checkpoint import CohortCheckpoint
-from disbench.bench.cohort import losses_of, train
+from disbench.bench.cohort import train
 from disbench.bench.cuda_graph import Recorded, graphed
 from disbench.bench.history import COLUMNS, cadence
+from disbench.bench.losses import losses_of
 from disbench.bench.models import ForwardPass
 from disbench.bench.objectives import OBJECTIVES, kl, reconstruction
 from disbench.bench.run import Cohort, EvaluationPlan, Run

@@ -1,0 +1,104 @@
+"""The losses of a cohort's K models as one function of everything that is stacked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+from torch.func import functional_call, vmap
+from torch.utils._pytree import tree_map
+
+from .lowering import channels_last, lowered
+from .models import VAE, ForwardPass, reparameterised
+from .objectives import OBJECTIVES, Setting
+from .precision import PRECISIONS
+from .run import Cohort
+from .run_model import Parameters, build_model
+from .training_state import helper_module
+
+Losses = Callable[..., tuple[Tensor, ForwardPass]]
+
+
+class ModelLoss:
+    """The loss of one model as a pure function of tensors, so that `vmap` can run it for many."""
+
+    def __init__(self, cohort: Cohort, dataset_size: int, lowering: str) -> None:
+        run = cohort.shared
+        self.objective, self.size, self.dataset_size = (
+            OBJECTIVES[run.objective],
+            run.batch_size,
+            dataset_size,
+        )
+        self.keywords = {name: run.options[name] for name in self.objective.loss_options}
+        self.model: VAE = lowered(build_model(run), lowering)
+        self.helper, self.low = helper_module(cohort), PRECISIONS[run.precision]
+
+    def __call__(
+        self,
+        weights: Parameters,
+        helper_weights: Parameters,
+        images: Tensor,
+        condition: Tensor,
+        noise: Tensor,
+        order: Tensor,
+        strength: Tensor,
+        step: Tensor,
+    ) -> tuple[Tensor, ForwardPass]:
+        """Loss and forward pass of the batch; images beyond it are the helper's second batch.
+
+        A helper's loss is added to its model's: neither has a gradient with respect to the other's weights.
+        """
+        size = self.size
+        weights = {name: self.rounded(value) for name, value in weights.items()}
+        inputs = (self.rounded(images[:size]), self.rounded(condition[:size]), noise[:size])
+        outcome: ForwardPass = functional_call(self.model, weights, inputs)
+        outcome = outcome._replace(images=images[:size])  # as they are, however the network saw them
+        if self.helper is None or self.objective.helper is None:
+            return self.loss(outcome, strength, Setting(self.dataset_size, step)), outcome
+        fixed = {name: value.detach() for name, value in helper_weights.items()}
+        setting = Setting(self.dataset_size, step, partial(functional_call, self.helper, fixed))
+        codes = others = outcome.codes.detach()
+        if len(images) > size:
+            others = self.codes_of(weights, images[size:], condition[size:], noise[size:])
+        live = partial(functional_call, self.helper, helper_weights)
+        helper_loss = self.objective.helper.loss(live, codes, others.gather(0, order))
+        return self.loss(outcome, strength, setting) + helper_loss, outcome
+
+    def loss(self, outcome: ForwardPass, strength: Tensor, setting: Setting) -> Tensor:
+        """The objective's own."""
+        return self.objective.loss(outcome, strength, setting, **self.keywords)
+
+    def codes_of(self, weights: Parameters, images: Tensor, condition: Tensor, noise: Tensor) -> Tensor:
+        """Codes of a second batch, without a gradient."""
+        encoder = {
+            name.removeprefix("encoder."): value.detach()
+            for name, value in weights.items()
+            if name.startswith("encoder.")
+        }
+        inputs = (self.rounded(images), self.rounded(condition))
+        return reparameterised(functional_call(self.model.encoder, encoder, inputs), noise).codes
+
+    def rounded(self, tensor: Tensor) -> Tensor:
+        """In the precision of the networks, where that is lower than the tensor's."""
+        return tensor.to(self.low) if self.low.itemsize < 4 else tensor
+
+
+def losses_of(cohort: Cohort, dataset_size: int, lowering: str) -> Losses:
+    """Losses [K] and forward passes of a cohort, as a function of everything that is stacked, and of the step.
+
+    (model [K, ...], helper [K, ...], images, conditions, noise, order, strengths [K], step) with K first in all but
+    the step.
+    """
+    of_one = ModelLoss(cohort, dataset_size, lowering)
+    if len(cohort.runs) > 1:
+        return vmap(of_one, in_dims=(0,) * 7 + (None,))
+
+    def unstacked(*stacked: Any) -> tuple[Tensor, ForwardPass]:
+        # Squeezed, not indexed: the gradient of an index is a copy into zeros.
+        weights, helper, images, *rest = tree_map(lambda value: value.squeeze(0), stacked[:-1])
+        loss, outcome = of_one(weights, helper, channels_last(images), *rest, stacked[-1])
+        return loss[None], ForwardPass(*(part[None] for part in outcome))
+
+    return unstacked
