@@ -26,11 +26,8 @@ class ModelLoss:
 
     def __init__(self, cohort: Cohort, dataset_size: int, lowering: str) -> None:
         run = cohort.shared
-        self.objective, self.size, self.dataset_size = (
-            OBJECTIVES[run.objective],
-            run.batch_size,
-            dataset_size,
-        )
+        self.objective = OBJECTIVES[run.objective]
+        self.size, self.dataset_size = run.batch_size, dataset_size
         self.keywords = {name: run.options[name] for name in self.objective.loss_options}
         self.model: VAE = lowered(build_model(run), lowering)
         self.helper, self.low = helper_module(cohort), PRECISIONS[run.precision]
@@ -91,7 +88,7 @@ def losses_of(cohort: Cohort, dataset_size: int, lowering: str) -> Losses:
     (model [K, ...], helper [K, ...], images, conditions, noise, order, strengths [K], step) with K first in all but
     the step.
     """
-    of_one = ModelLoss(cohort, dataset_size, lowering)
+    of_one: Losses = ModelLoss(cohort, dataset_size, lowering)
     if len(cohort.runs) > 1:
         return vmap(of_one, in_dims=(0,) * 7 + (None,))
 

@@ -140,10 +140,11 @@ def test_lower_precision_trains_nearly_the_same(precision, digits):
     exact = train(Cohort((run(),)), digits)
     rounded = train(Cohort((run(precision=precision),)), digits)
     begun = TrainingState.initial(Cohort((run(),)), digits.device, torch.float32).model
-    for name, value in exact.items():
-        if precision == "tf32":
-            assert torch.equal(rounded[name], value)
-        assert (rounded[name] - value).norm() < 0.5 * (value - begun[name]).norm()
+    if precision == "tf32":
+        assert all(torch.equal(rounded[name], value) for name, value in exact.items())
+    apart = sum((rounded[name] - value).square().sum() for name, value in exact.items())
+    moved = sum((value - begun[name]).square().sum() for name, value in exact.items())
+    assert apart < 0.3**2 * moved  # Adam moves a weight by its full rate for a gradient that is all rounding
     assert all(value.dtype == torch.float32 for value in rounded.values())
 
 
