@@ -27,9 +27,27 @@ LIKELIHOOD_SCORES = (
 )
 """What needs the decoder too and so cannot be a function of codes alone."""
 
+HELD_OUT_SCORES = (
+    Score("elbo_held_out_nats", "higher", "nats", "ELBO, mean over evaluated images held out of training"),
+    Score(
+        "reconstruction_held_out_nats",
+        "lower",
+        "nats",
+        "-log p(x | z), mean over evaluated images held out of training",
+    ),
+    Score("elbo_kept_nats", "higher", "nats", "ELBO, mean over evaluated images that were trained on"),
+    Score(
+        "reconstruction_kept_nats",
+        "lower",
+        "nats",
+        "-log p(x | z), mean over evaluated images that were trained on",
+    ),
+)
+"""Of models trained on a part of their data set; empty for others."""
+
 SCORES: dict[str, Score] = {
     score.column: score
-    for scores in (LIKELIHOOD_SCORES, *(metric.scores for metric in METRICS.values()))
+    for scores in (LIKELIHOOD_SCORES, HELD_OUT_SCORES, *(metric.scores for metric in METRICS.values()))
     for score in scores
 }
 """Every result column: its direction, unit and meaning, declared once."""
@@ -88,11 +106,12 @@ def encode(run: Run, model: VAE, data: DataSet) -> Encoded:
     return Encoded(indices, factors, mean, logvar, reconstruction, train)
 
 
-def scores(run: Run, encoded: Encoded, dataset_size: int) -> dict[str, Any]:
+def scores(run: Run, encoded: Encoded, dataset_size: int, held_out: Tensor | None = None) -> dict[str, Any]:
     """Result columns of one run: likelihood terms and every metric that the run asks for and its codes allow.
 
     `dataset_size` is N, as the minibatch estimators of the aggregate posterior need it. A conditional model is scored
-    over the factors that it was not told, and for what still leaks of the one it was.
+    over the factors that it was not told, and for what still leaks of the one it was. `held_out` [N] says which
+    evaluated images a model that was trained on a part did not see.
     """
     told = Conditioning.of(run)
     kept = [k for k in range(encoded.factors.shape[1]) if not (told.size and k == told.column)]
@@ -107,6 +126,7 @@ def scores(run: Run, encoded: Encoded, dataset_size: int) -> dict[str, Any]:
     return {
         "elbo_nats": -float((encoded.reconstruction + kl).mean()),
         "reconstruction_nats": float(encoded.reconstruction.mean()),
+        **by_side(encoded.reconstruction, kl, held_out),
         **compute(
             possible(run.evaluation.metrics, arrays),
             **arrays,
@@ -115,6 +135,19 @@ def scores(run: Run, encoded: Encoded, dataset_size: int) -> dict[str, Any]:
             options=with_dataset_size(run, dataset_size),
         ),
     }
+
+
+def by_side(reconstruction: Tensor, kl: Tensor, held_out: Tensor | None) -> dict[str, float]:
+    """Likelihood scores of the images [N] on each side of a split that any of them is on."""
+    if held_out is None:
+        return {}
+    sides = {"held_out": held_out, "kept": ~held_out}
+    found = {}
+    for name, side in sides.items():
+        if side.any():
+            found[f"elbo_{name}_nats"] = -float((reconstruction + kl)[side].mean())
+            found[f"reconstruction_{name}_nats"] = float(reconstruction[side].mean())
+    return found
 
 
 def with_dataset_size(run: Run, dataset_size: int) -> dict[str, dict[str, Any]]:

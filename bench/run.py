@@ -57,6 +57,8 @@ class Run:
     evaluation: EvaluationPlan
     precision: str = "float32"
     """Key of `PRECISIONS`."""
+    hold_out: Mapping[str, Any] | None = None
+    """The split that keeps combinations of factors from training; scores are over all images."""
 
     @cached_property
     def run_id(self) -> str:

@@ -41,6 +41,7 @@ from .objectives import OBJECTIVES
 from .objectives.setting import Choices
 from .precision import PRECISIONS
 from .run import EvaluationPlan, Run
+from .training_part import KINDS, rule_of
 
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -64,6 +65,21 @@ class Correlation(Strict):
     sigma: Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+class RandomShare(Strict):
+    """A share of all combinations of factors, drawn by a seed of its own."""
+
+    share: Annotated[float, Field(gt=0, lt=1)]
+    seed: Seed = 0
+
+
+class HoldOut(Strict):
+    """Combinations of factors that are kept from training: one of three kinds of split."""
+
+    compositional: dict[str, list[int]] | None = None
+    extrapolation: dict[str, float] | None = None
+    random: RandomShare | None = None
+
+
 class Arm(Strict):
     """One objective on one data set over a grid of strengths."""
 
@@ -72,6 +88,7 @@ class Arm(Strict):
     strengths: list[Strength] | None = None
     condition: str | None = None
     correlation: Correlation | None = None
+    hold_out: HoldOut | None = None
     options: dict[str, str | int | float] = {}
     architecture: str = "study_conv"
     latents: Positive = 10
@@ -133,6 +150,7 @@ class Study(Strict):
                 seed=seed,
                 evaluation=plan,
                 precision=arm.precision,
+                hold_out=arm.hold_out.model_dump(exclude_none=True) if arm.hold_out else None,
             )
             for arm in self.arms
             for strength in arm.grid()
@@ -298,6 +316,8 @@ def check_arm(arm: Arm, where: str) -> None:
     check_condition(arm, data_set.factor_names, where)
     if arm.correlation:
         check_correlation(arm.correlation, data_set, f"{where}: correlation")
+    if arm.hold_out:
+        check_hold_out(arm, data_set, f"{where}: hold_out")
     for name, value in arm.options.items():
         if name not in objective.options:
             takes = ", ".join(objective.options) or "none"
@@ -359,6 +379,20 @@ def check_correlation(correlation: Correlation, data_set: Entry, where: str) -> 
             raise unknown(f"factor of {data_set.name}", name, data_set.factor_names, where=where)
     if len(set(correlation.factors)) == 1:
         raise BadInput(f"{where}: factors are two different ones, got {correlation.factors[0]!r} twice")
+
+
+def check_hold_out(arm: Arm, data_set: Entry, where: str) -> None:
+    """One kind of split, of factors and classes that there are, and no correlation beside it."""
+    assert arm.hold_out is not None
+    given = arm.hold_out.model_dump(exclude_none=True)
+    if len(given) != 1:
+        raise BadInput(f"{where}: give one of {', '.join(KINDS)}, got {', '.join(given) or 'none'}")
+    if arm.correlation:
+        raise BadInput(f"{where}: not together with correlation, which needs every combination of factors")
+    try:
+        rule_of(given, data_set)
+    except ValueError as error:
+        raise BadInput(f"{where}.{next(iter(given))}: {error}") from error
 
 
 def check_distinct(values: Sequence[float], where: str) -> None:

@@ -20,6 +20,7 @@ from .provenance import commit, device_name, now, versions
 from .run import Cohort, Run
 from .run_model import Parameters, is_finite, one_model, with_parameters
 from .store import Store
+from .training_part import is_held_out, training_part
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,11 @@ def work(
     if parameters is None:
         checkpoint = store.checkpoint(cohort)
         parameters, history = train(
-            cohort, data, lowering=cohort.lowering, on_images=on_images, checkpoint=checkpoint
+            cohort,
+            training_part(cohort.shared, data),
+            lowering=cohort.lowering,
+            on_images=on_images,
+            checkpoint=checkpoint,
         )
         store.save_history(cohort, history.rows())
         store.save_weights(cohort, parameters)
@@ -132,7 +137,8 @@ def outcome_of(run: Run, weights: Parameters, data: DataSet) -> dict[str, Any]:
         encoded = encode(run, with_parameters(run, weights), data)
         if not encoded.is_finite():
             return {"status": "diverged"}
-        return {"status": "done", **scores(run, encoded, len(data))}
+        trained_on = len(training_part(run, data))
+        return {"status": "done", **scores(run, encoded, trained_on, is_held_out(run, encoded.factors, data))}
     except BadInput:
         raise
     except Exception as error:

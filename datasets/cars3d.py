@@ -37,6 +37,7 @@ OFFICIAL = OfficialFile(
         "http://www.scottreed.info/files/nips2015-analogy-data.tar.gz",
         "http://www-personal.umich.edu/~reedscot/files/nips2015-analogy-data.tar.gz",
     ),
+    "md5:4e866a7919c1beedf53964e6f7a23686",  # as the library disent (Michlo, 2021) has it
 )
 FOLDER = "cars"
 """In the data folder: the .mat files, for who has them unpacked."""
@@ -116,4 +117,5 @@ CARS3D = Entry(
     open=open_cars3d,
     files=(OFFICIAL,),
     needs_files=True,
+    files_tell_factors=False,
 )

@@ -100,6 +100,8 @@ class Entry:
     """The authors' files, if there are any to fetch."""
     needs_files: bool = False
     """Whether nothing can be opened without them."""
+    files_tell_factors: bool = True
+    """Whether they say what each image's factors are; else the order of the images alone does."""
 
     @property
     def is_full_grid(self) -> bool:

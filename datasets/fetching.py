@@ -60,9 +60,11 @@ def fetch(file: OfficialFile, *, progress: BytesProgress | None = None) -> Fetch
     if there.is_file():
         if there != file.path:
             return Fetched(there, "", "unpacked by hand, not checked", downloaded=False)
-        checksum, verdict = _judged(file, file.path)
+        checksum, verdict = judged(file, file.path)
         if verdict.startswith("wrong"):
-            raise FetchError(f"{file.path} has the {verdict}: remove it and fetch it again")
+            raise FetchError(
+                f"{file.path} has the {verdict}: remove {_what_to_remove(file)} and fetch it again"
+            )
         return Fetched(file.path, checksum, verdict, downloaded=False)
     try:
         file.path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +90,7 @@ def _fetch(file: OfficialFile, progress: BytesProgress) -> Fetched:
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             reasons.append(f"{address}: {_in_words(error)}")
             continue
-        checksum, verdict = _judged(file, _part(file))
+        checksum, verdict = judged(file, _part(file))
         if verdict.startswith("wrong"):
             reasons.append(f"{address}: {verdict}")
             _part(file).unlink()
@@ -172,8 +174,12 @@ def _total(content_range: str | None, content_length: str | None, start: int) ->
     return start + int(content_length) if content_length else None
 
 
-def _judged(file: OfficialFile, path: Path) -> tuple[str, str]:
-    """The checksum of the file at `path`, and what to say of it."""
+def judged(file: OfficialFile, path: Path) -> tuple[str, str]:
+    """The checksum of the file at `path`, and what to say of it; what is not right begins with `wrong`."""
+    with path.open("rb") as content:
+        beginning = content.read(max(16, len(file.beginning)))
+    if not beginning.startswith(file.beginning):
+        return "", f"wrong content: begins with {beginning[:16]!r}, as no {file.path.suffix} file does"
     recorded = _first_line(_sidecar(file))
     known = file.checksum or recorded
     kind = (known or "sha256:").partition(":")[0]
@@ -185,6 +191,13 @@ def _judged(file: OfficialFile, path: Path) -> tuple[str, str]:
     if checksum != known:
         return checksum, f"wrong checksum: {checksum}, {of_whom} is {known}"
     return checksum, f"checksum is {of_whom}"
+
+
+def _what_to_remove(file: OfficialFile) -> str:
+    """The file, and what we wrote of an earlier one where that is all that speaks against it."""
+    if file.checksum is None and _sidecar(file).is_file():
+        return f"it, or {_sidecar(file).name} if you trust this one more than the first download,"
+    return "it"
 
 
 def _recorded(file: OfficialFile, checksum: str, address: str, verdict: str) -> str:

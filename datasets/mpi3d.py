@@ -93,6 +93,7 @@ def _entry(kind: str, summary: str) -> Entry:
         open=opened,
         files=(FILES[kind],),
         needs_files=True,
+        files_tell_factors=False,
     )
 
 

@@ -16,6 +16,10 @@ class AbsentFileError(FileNotFoundError):
     """An official file that is needed and is not there; the message says what to do."""
 
 
+BEGINNINGS = {".gz": b"\x1f\x8b", ".npz": b"PK\x03\x04", ".h5": b"\x89HDF\r\n\x1a\n"}
+"""By ending: a page that says "moved" or "log in" begins otherwise."""
+
+
 @dataclass(frozen=True)
 class OfficialFile:
     """A file that the authors of a data set publish."""
@@ -33,6 +37,11 @@ class OfficialFile:
     def path(self) -> Path:
         """Where it belongs."""
         return data_folder() / self.name
+
+    @property
+    def beginning(self) -> bytes:
+        """How every file of its kind begins; empty where the ending of the name says nothing of that."""
+        return BEGINNINGS.get(self.path.suffix, b"")
 
 
 def require(data_set: str, *files: OfficialFile) -> list[Path]:

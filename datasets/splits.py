@@ -12,13 +12,13 @@ A rule is any function from factor rows [B, K] to whether each is held out [B].
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
 from .contract import DataSet
-from .index_hash import hashes
+from .index_hash import hashes, mixed
 from .subset import Subset
 
 Rule: TypeAlias = Callable[[Tensor], Tensor]
@@ -26,7 +26,23 @@ Rule: TypeAlias = Callable[[Tensor], Tensor]
 
 ROWS_AT_ONCE = 1 << 18
 SHARE = 5
-"""Role of the random numbers of `random_share`."""
+"""Role of the random numbers of `random_share`; the next role is its seed's."""
+
+
+class Factored(Protocol):
+    """What a rule needs to know of a data set: an opened one and its row of the table both do."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    @property
+    def factor_names(self) -> tuple[str, ...]:
+        """K names."""
+
+    @property
+    def factor_sizes(self) -> tuple[int, ...]:
+        """K numbers of classes."""
 
 
 def held_out(data: DataSet, rule: Rule) -> tuple[Subset, Subset]:
@@ -47,10 +63,11 @@ def held_out(data: DataSet, rule: Rule) -> tuple[Subset, Subset]:
     return Subset(data, train, f"{data.name}, not held out"), Subset(data, test, f"{data.name}, held out")
 
 
-def compositional(data: DataSet, classes: Mapping[str, Iterable[int]]) -> Rule:
+def compositional(data: Factored, classes: Mapping[str, Iterable[int]]) -> Rule:
     """Hold out the combinations in which every named factor has one of its named classes.
 
-    Raises ValueError for fewer than two factors, unknown ones, or classes that do not exist.
+    Raises ValueError for fewer than two factors, unknown ones, classes that do not exist, and where a class would
+    occur in no combination that is left: that is extrapolation.
     """
     if len(classes) < 2:
         raise ValueError(f"a compositional split combines two factors or more, got {list(classes) or 'none'}")
@@ -62,6 +79,13 @@ def compositional(data: DataSet, classes: Mapping[str, Iterable[int]]) -> Rule:
                 f"{data.factor_names[column]} has classes 0 to {size - 1}, got {chosen or 'none'}"
             )
 
+    partly = [column for column, chosen in columns.items() if len(chosen) < data.factor_sizes[column]]
+    if len(partly) < 2:
+        raise ValueError(
+            "of two factors or more some classes must stay, else a class is held out whole; all are chosen of "
+            + ", ".join(data.factor_names[column] for column in columns if column not in partly)
+        )
+
     def rule(rows: Tensor) -> Tensor:
         out = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
         for column, chosen in columns.items():
@@ -71,7 +95,7 @@ def compositional(data: DataSet, classes: Mapping[str, Iterable[int]]) -> Rule:
     return rule
 
 
-def extrapolation(data: DataSet, bounds: Mapping[str, float]) -> Rule:
+def extrapolation(data: Factored, bounds: Mapping[str, float]) -> Rule:
     """Hold out the images of which any named factor has a class at or beyond its bound.
 
     A bound in (0, 1) is a share of the factor's classes, counted from the first: `{"scale": 0.8}` trains on the
@@ -98,7 +122,7 @@ def extrapolation(data: DataSet, bounds: Mapping[str, float]) -> Rule:
     return rule
 
 
-def random_share(data: DataSet, share: float, seed: int = 0) -> Rule:
+def random_share(data: Factored, share: float, seed: int = 0) -> Rule:
     """Hold out about this share of the combinations, drawn at random: a function of the combination and the seed."""
     if not 0 < share < 1:
         raise ValueError(f"share is between 0 and 1, got {share}")
@@ -108,13 +132,18 @@ def random_share(data: DataSet, share: float, seed: int = 0) -> Rule:
         number = torch.zeros_like(rows[:, 0])
         for column, size in zip(rows.unbind(1), sizes, strict=True):
             number = number * size + column
-        words = hashes(number + 7919 * seed, SHARE, 1)[:, 0].long() & 0xFFFFFFFF
+        words = hashes(number, SHARE, 1)[:, 0]
+        # Hashed once more with the seed's own hash: seeds are not shifted copies of each other.
+        words = (
+            mixed(words ^ hashes(torch.tensor([seed], device=rows.device), SHARE + 1, 1)[0, 0]).long()
+            & 0xFFFFFFFF
+        )
         return words < int(share * 2**32)
 
     return rule
 
 
-def _column(data: DataSet, name: str) -> int:
+def _column(data: Factored, name: str) -> int:
     if name not in data.factor_names:
         raise ValueError(f"{data.name} has no factor {name!r}; it has {', '.join(data.factor_names)}")
     return data.factor_names.index(name)

@@ -7,7 +7,8 @@ import torch
 
 from .contract import DataSet, Entry, Progress
 from .dsprites import official_dsprites, rendered_dsprites
-from .official_file import present
+from .fetching import judged
+from .official_file import OfficialFile, present, present_path
 from .shapes3d import official_shapes3d, rendered_shapes3d
 
 RENDERED: dict[str, tuple[Callable[..., DataSet], Callable[..., DataSet], str]] = {
@@ -51,6 +52,8 @@ class Verification:
     lines: tuple[str, ...]
     """What was found, in words."""
     comparison: Comparison | None = None
+    is_sound: bool = True
+    """Whether every checksum that is known is right."""
 
 
 def verify(entry: Entry, *, progress: Progress | None = None) -> Verification:
@@ -60,15 +63,16 @@ def verify(entry: Entry, *, progress: Progress | None = None) -> Verification:
     """
     here = [file for file in entry.files if present(file)]
     known = RENDERED.get(entry.name.removeprefix("color_").removeprefix("noisy_").removeprefix("scream_"))
+    checksums = [f"{present_path(file)}: {verdict_on(file)}" for file in here]
+    is_sound = not any(": wrong " in line for line in checksums)
     if known is None or entry.name not in RENDERED:
         data = entry.open(progress=progress)
-        lines = [f"{entry.name}: {data.source}; {len(data):,} images, {_factors(data)}"]
+        lines = [f"{entry.name}: {data.source}; {len(data):,} images, {_factors(data)}", *checksums]
         if entry.files and len(here) == len(entry.files):
-            lines.append("format, size, and factor table of the official files are as expected")
-            lines.append("`disbench datasets fetch` compares their checksums")
+            lines.append("format and size of the official files are as expected" + _about_factors(entry))
         else:
             lines.append("it has no official file to compare with")
-        return Verification(bool(here), tuple(lines))
+        return Verification(bool(here), tuple(lines), is_sound=is_sound)
     rendered, official, facts = known
     if not here:
         lines = [
@@ -85,7 +89,20 @@ def verify(entry: Entry, *, progress: Progress | None = None) -> Verification:
         f"{found.pixels_that_differ:,} of {found.pixels:,} pixels differ ({share:.4%}), "
         f"by {found.mean_absolute_levels:.4f} of 255 levels on average over all and {found.largest_levels} at most",
     ]
-    return Verification(True, tuple(lines), found)
+    return Verification(True, (*checksums, *lines), found, is_sound)
+
+
+def verdict_on(file: OfficialFile) -> str:
+    """What the checksum of a file that is here says; a file unpacked by hand has none to compare with."""
+    path = present_path(file)
+    return judged(file, path)[1] if path == file.path else "unpacked by hand, no checksum to compare with"
+
+
+def _about_factors(entry: Entry) -> str:
+    """Whether the files could contradict the factors that we give their images."""
+    if entry.files_tell_factors:
+        return ", and so are the factors that they give each image"
+    return "; they do not say the factors of an image: these follow from the published order"
 
 
 def compare(ours: DataSet, theirs: DataSet, *, progress: Progress | None = None) -> Comparison:

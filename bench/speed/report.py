@@ -89,8 +89,10 @@ def as_markdown(document: dict[str, Any]) -> str:
         f"{document['provenance']['device']}: {machine['matmul_flops'] / 1e9:,.0f} GFLOP/s in a large matrix "
         f"product, {machine['convolution_flops'] / 1e9:,.0f} in a large convolution, "
         f"{machine['copied_bytes'] / 1e9:,.1f} GB/s copied; "
-        f"limit {document['limit_images_per_second']:,.0f} images/s.\n\n"
+        f"limit {document['limit_images_per_second']:,.0f} images/s."
     )
+    if run["objective"] != "beta_vae":
+        head += " The ordinary loop trains a beta-VAE."
     columns: dict[str, Callable[[dict[str, Any]], Any]] = {
         "way": lambda w: w["name"] + (f" ({w['lowering']})" if w["lowering"] != "native" else ""),
         "models a cohort": lambda w: w["models"],
@@ -105,7 +107,9 @@ def as_markdown(document: dict[str, Any]) -> str:
     }
     rows = [[cell(way) for cell in columns.values()] for way in document["ways"]]
     right = ["left"] + ["right"] * (len(columns) - 1)
-    return head + tabulate(rows, list(columns), tablefmt="github", colalign=right, disable_numparse=True)
+    return f"{head}\n\n" + tabulate(
+        rows, list(columns), tablefmt="github", colalign=right, disable_numparse=True
+    )
 
 
 def rounded(value: float | None, form: str) -> str:

@@ -103,7 +103,7 @@ def test_failures_exit_with_1_and_are_listed(capsys, tiny_file, tmp_path, monkey
     """The sweep goes on, and says at the end what failed."""
     from disbench.bench import work as work_module
 
-    def failing(run, encoded, dataset_size):
+    def failing(run, encoded, *rest):
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr(work_module, "scores", failing)

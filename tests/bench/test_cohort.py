@@ -195,6 +195,7 @@ def test_run_id_changes_with_what_changes_the_number():
         "options": {"estimator": "mss"}, "condition": "digit", "correlation": {"factors": ["a", "b"], "sigma": 0.1},
         "latents": 4, "steps": 51, "batch_size": 9, "learning_rate": 2e-3, "strength": 5.0,
         "seed": 1, "evaluation": replace(PLAN, samples=101), "precision": "bf16",
+        "hold_out": {"extrapolation": {"digit": 0.5}},
     }  # fmt: skip
     assert set(changes) == set(Run.__dataclass_fields__)
     ids = {run(**{name: value}).run_id for name, value in changes.items()}

@@ -144,6 +144,30 @@ def test_quick_is_the_main_job():
         ),
         (with_arm(data_set="dsprites", correlation={"factors": ["posX", "posY"], "sigma": 0}), "sigma"),
         (
+            with_arm(data_set="dsprites", hold_out={}),
+            "hold_out: give one of compositional, extrapolation, random, got none",
+        ),
+        (
+            with_arm(data_set="dsprites", hold_out={"extrapolation": {"size": 0.5}}),
+            "hold_out.extrapolation: dsprites has no factor 'size'",
+        ),
+        (
+            with_arm(data_set="dsprites", hold_out={"compositional": {"shape": [2], "scale": [6]}}),
+            "hold_out.compositional: scale has classes 0 to 5, got [6]",
+        ),
+        (
+            with_arm(data_set="dsprites", hold_out={"random": {"share": 1.5}}),
+            "hold_out.random.share should be",
+        ),
+        (
+            with_arm(
+                data_set="dsprites",
+                correlation={"factors": ["posX", "posY"], "sigma": 1.0},
+                hold_out={"random": {"share": 0.5}},
+            ),
+            "hold_out: not together with correlation",
+        ),
+        (
             with_arm(data_set="dsprites", correlation={"factors": ["posX"], "sigma": 1.0}),
             "correlation.factors",
         ),

@@ -26,6 +26,7 @@ from disbench.bench.data_content import content_digest
 from disbench.bench.evaluation import SCORES
 from disbench.bench.run import Plan, Run
 from disbench.bench.store import Store
+from disbench.bench.study import parse_study
 from disbench.bench.sweep import chosen_device
 from disbench.bench.tables import history_table
 from disbench.datasets.factored_images import FactoredImages
@@ -270,10 +271,10 @@ def test_a_failing_run_is_a_row_and_its_neighbours_go_on(cohort_size, tiny, tmp_
     """An exception in one run's scoring fails that run, in whatever company; a later sweep mends it."""
     real = work_module.scores
 
-    def failing(run, encoded, dataset_size):
+    def failing(run, encoded, *rest):
         if run.strength == 4.0 and run.seed == 1:
             raise RuntimeError("no such luck\nand more")
-        return real(run, encoded, dataset_size)
+        return real(run, encoded, *rest)
 
     monkeypatch.setattr(work_module, "scores", failing)
     rows = sweep(tiny, out=tmp_path, device="cpu", cohort_size=cohort_size)
@@ -289,7 +290,7 @@ def test_a_failed_scoring_takes_no_earlier_score_away(cohort_size, swept, tiny, 
     rows = sweep(tiny, out=tmp_path, device="cpu", cohort_size=cohort_size)
     real = work_module.scores
 
-    def failing(run, encoded, dataset_size):
+    def failing(run, encoded, *rest):
         raise RuntimeError("no such luck")
 
     monkeypatch.setattr(work_module, "train", lambda *_, **__: pytest.fail("trained again"))
@@ -506,6 +507,40 @@ def test_a_training_is_recorded(swept, tiny):
     assert list(table.columns[:6]) == ["data_set", "condition", "objective", "variant", "strength", "seed"]
     latents = table[["kl_0_nats", "kl_1_nats", "kl_2_nats"]].sum(axis=1)
     assert latents.to_numpy() == pytest.approx(table["kl_nats"].to_numpy(), rel=1e-5)
+
+
+def test_a_model_is_scored_on_both_sides_of_its_split(tiny, tmp_path, monkeypatch):
+    """Trained on the first eight digits alone; the other two are scored apart, and the whole together."""
+    seen = []
+    real = FactoredImages.images
+
+    def watched(data, indices):
+        seen.append(data.factors(indices))
+        return real(data, indices)
+
+    def train(cohort, data, **keywords):
+        assert data.name == "digits, not held out"
+        monkeypatch.setattr(FactoredImages, "images", watched)
+        try:
+            return train_cohort(cohort, data, **keywords)
+        finally:
+            monkeypatch.setattr(FactoredImages, "images", real)
+
+    monkeypatch.setattr(work_module, "train", train)
+    changes = {
+        "arms": [{**arm.model_dump(), "hold_out": {"extrapolation": {"digit": 0.8}}} for arm in tiny.arms]
+    }
+    rows = sweep(parse_study({**tiny.model_dump(), **changes}, "split"), out=tmp_path, device="cpu")
+    assert set(rows["status"]) == {"done"}
+    assert torch.cat(seen).unique().tolist() == list(range(8))
+    both = rows[["elbo_kept_nats", "elbo_held_out_nats"]]
+    assert both.notna().all(axis=None)
+    assert (rows["elbo_nats"] <= both.max(axis=1)).all()
+    assert (rows["elbo_nats"] >= both.min(axis=1)).all()
+    shares = (rows["elbo_nats"] - both["elbo_kept_nats"]) / (
+        both["elbo_held_out_nats"] - both["elbo_kept_nats"]
+    )
+    assert shares.between(0.1, 0.3).all()  # two of ten digits among 300 images
 
 
 def test_official_pixels_are_other_runs(tmp_path, monkeypatch):

@@ -184,6 +184,25 @@ def test_an_unknown_checksum_is_recorded_at_the_first_download(server: Server, f
         fetch(official(server, "lies", checksum=None))
 
 
+def test_a_page_in_place_of_the_file_is_not_taken_for_a_first_download(server: Server, folder: Path) -> None:
+    """Where no checksum could tell: an archive does not begin as what this server sends."""
+    file = OfficialFile("deep/file.tar.gz", "1 MB", (server.address("lies"),))
+    with pytest.raises(FetchError, match=r"wrong content: begins with b'something else.*as no .gz file does"):
+        fetch(file)
+    assert not {name for name in left_in(folder) if name.startswith("file.tar.gz") and name.endswith(("gz", "part"))}
+
+
+def test_a_first_download_that_was_wrong_can_be_mended(server: Server, folder: Path) -> None:
+    """The line names the file in which its checksum stands."""
+    file = official(server, "plain", checksum=None)
+    fetch(file)
+    file.path.write_bytes(b"the true one, by hand")
+    with pytest.raises(FetchError, match="or file.bin.checksum if you trust this one more"):
+        fetch(file)
+    file.path.with_name("file.bin.checksum").unlink()
+    assert fetch(file).verdict == "checksum not known to us, and none recorded"
+
+
 def test_offline_is_one_clear_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Server() as gone:  # a port that nobody listens on any more
         address = gone.address("plain")

@@ -1,5 +1,8 @@
 """Splits: what is held out is what the rule says, and both sides are data sets."""
 
+import itertools
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -31,6 +34,14 @@ def test_a_compositional_split_holds_out_combinations_and_no_class(data: DataSet
     assert [len(column.unique()) for column in seen.unbind(1)] == [2, 3, 10]
 
 
+def test_a_compositional_split_that_would_drop_a_class_is_refused(data: DataSet) -> None:
+    """Side 1 with every hue is all of side 1; with a third factor that does not choose all, it is not."""
+    with pytest.raises(ValueError, match="all are chosen of hue"):
+        compositional(data, {"side": [1], "hue": range(3)})
+    train, _ = held_out(data, compositional(data, {"side": [1], "hue": range(3), "size": [0]}))
+    assert [len(column.unique()) for column in train.factors(range(len(train))).unbind(1)] == [2, 3, 10]
+
+
 def test_an_extrapolation_split_holds_out_classes(data: DataSet) -> None:
     train, test = held_out(data, extrapolation(data, {"size": 0.8}))
     assert train.factors(range(len(train)))[:, 2].unique().tolist() == list(range(8))
@@ -42,6 +53,17 @@ def test_a_random_split_is_a_function_of_its_seed(data: DataSet) -> None:
     assert indices_in(first) == indices_in(again)
     assert indices_in(first) != indices_in(other)
     assert 8 <= len(first) <= 30
+
+
+def test_seeds_of_a_random_split_are_independent() -> None:
+    """Of two seeds' shares of a half, a quarter of a large grid is in both: 3 standard deviations of that."""
+    rows = torch.cartesian_prod(torch.arange(64), torch.arange(64))
+    data = SimpleNamespace(factor_sizes=(64, 64))
+    sides = [random_share(data, 0.5, seed)(rows) for seed in range(12)]  # type: ignore[arg-type]
+    spread = 3 * (4096 * 3 / 16) ** 0.5
+    for a, b in itertools.combinations(sides, 2):
+        assert abs(int((a & b).sum()) - 1024) < 1.5 * spread
+        assert abs(int((a[1:] & b[:-1]).sum()) - 1024) < 1.5 * spread
 
 
 def test_both_sides_share_out_the_whole(data: DataSet) -> None:

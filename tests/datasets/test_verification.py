@@ -1,15 +1,20 @@
 """Verification: counts what differs, and is honest where there is nothing to compare with."""
 
+import hashlib
+import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from disbench.datasets import DATA_SETS, DamagedFileError
+from disbench.datasets import DATA_SETS, DamagedFileError, load
+from disbench.datasets.cars3d import CARS3D
 from disbench.datasets.dsprites import official_dsprites, rendered_dsprites
 from disbench.datasets.dsprites_file import OFFICIAL
 from disbench.datasets.factors import FactorGrid
+from disbench.datasets.official_file import OfficialFile
 from disbench.datasets.verification import compare, verify
 
 
@@ -61,3 +66,21 @@ def test_two_grids_are_not_compared(own_folders: tuple[Path, Path], small_grid: 
     other = FactorGrid({name: values[:1] for name, values in small_grid.values.items()}, small_grid.constants)
     with pytest.raises(ValueError, match="not of one grid"):
         compare(rendered_dsprites(grid=small_grid), rendered_dsprites(grid=other))
+
+
+def test_checksums_are_compared(own_folders: tuple[Path, Path]) -> None:
+    """A file of the right format that is not the authors' is not passed off as theirs; no factor table is claimed."""
+    path = CARS3D.files[0].path
+    with tarfile.open(path, "w:gz"):
+        pass
+    entry = replace(CARS3D, open=lambda *, progress=None: load("digits"))
+    found = verify(entry)
+    assert not found.is_sound
+    assert "wrong checksum: md5:" in found.lines[1]
+    assert "they do not say the factors of an image" in found.lines[-1]
+    sound = OfficialFile(
+        path.name, "", (), f"md5:{hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()}"
+    )
+    found = verify(replace(entry, files=(sound,)))
+    assert found.is_sound
+    assert "checksum is the known one" in found.lines[1]
