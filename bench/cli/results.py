@@ -88,11 +88,17 @@ def show_history(arguments: argparse.Namespace) -> int:
 
 def draw_figures(arguments: argparse.Namespace) -> int:
     """Draw every figure that the rows allow."""
+    from ..bad_input import BadInput
     from ..figures import save_figures
     from ..store import Store
 
-    for path in save_figures(Store.existing(arguments.folder)):
+    written = save_figures(Store.existing(arguments.folder))
+    for path in written:
         print(path)
+    if not written:
+        raise BadInput(
+            f"{arguments.folder} has no finished model to draw; `disbench status` says what there is"
+        )
     return 0
 
 

@@ -72,7 +72,7 @@ def handle(arguments: argparse.Namespace) -> int:
 
 
 def report_failures(rows: Sequence[dict[str, Any]]) -> int:
-    """List runs that failed or diverged on standard error; 1 if any failed."""
+    """List runs that failed or diverged on standard error; 1 if any failed, or none came to an end."""
     failed = [row for row in rows if row["status"] == "failed"]
     for row in failed:
         print(
@@ -82,7 +82,7 @@ def report_failures(rows: Sequence[dict[str, Any]]) -> int:
     for row in rows:
         if row["status"] == "diverged":
             print(f"diverged: {row['objective']} {row['strength']:g} seed {row['seed']}", file=sys.stderr)
-    return 1 if failed else 0
+    return 1 if failed or not any(row["status"] == "done" for row in rows) else 0
 
 
 def parsed_overrides(settings: Sequence[str]) -> dict[str, Any]:

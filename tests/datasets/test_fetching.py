@@ -189,7 +189,9 @@ def test_a_page_in_place_of_the_file_is_not_taken_for_a_first_download(server: S
     file = OfficialFile("deep/file.tar.gz", "1 MB", (server.address("lies"),))
     with pytest.raises(FetchError, match=r"wrong content: begins with b'something else.*as no .gz file does"):
         fetch(file)
-    assert not {name for name in left_in(folder) if name.startswith("file.tar.gz") and name.endswith(("gz", "part"))}
+    assert not {
+        name for name in left_in(folder) if name.startswith("file.tar.gz") and name.endswith(("gz", "part"))
+    }
 
 
 def test_a_first_download_that_was_wrong_can_be_mended(server: Server, folder: Path) -> None:
