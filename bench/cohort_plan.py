@@ -11,6 +11,7 @@ import torch
 
 from disbench.datasets import DataSet, entry
 
+from .batches import DRAWN_AHEAD
 from .cohort import train
 from .lowering import LOWERINGS
 from .out_of_memory import is_out_of_memory
@@ -32,8 +33,6 @@ ROOM = 0.85
 ON_CPU = Plan(1, "native")
 """One model already fills a core, and more of them leave its cache; measured in results/speed."""
 
-TRIAL_STEPS = 40
-
 
 class Trial(NamedTuple):
     """What a cohort of some size costs."""
@@ -53,23 +52,24 @@ class Trials:
 
     def __call__(self, plan: Plan) -> Trial:
         """Train some steps; raises the device's out-of-memory error where it does not fit."""
-        short = [replace(self.run, seed=seed, steps=TRIAL_STEPS) for seed in range(plan.size)]
-        device = self.data.device
-        marks: list[float] = []
+        runs = tuple(replace(self.run, seed=seed, steps=2 * DRAWN_AHEAD) for seed in range(plan.size))
+        device, images = self.data.device, 0
+        marks: list[tuple[float, int]] = []
 
-        def mark(images: int) -> None:
+        def mark(count: int) -> None:
+            nonlocal images
+            images += count
             torch.cuda.synchronize(device)
-            marks.append(time.perf_counter())
+            marks.append((time.perf_counter(), images))
 
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
-        # Twice: the first time builds kernels and records the graph.
-        for runs in (short, short):
-            mark(0)
-            train(Cohort(tuple(runs)), self.data, lowering=plan.lowering, on_images=mark)
-        seconds = (marks[-1] - marks[-2]) / TRIAL_STEPS
-        return Trial(seconds, torch.cuda.max_memory_allocated(device) - before)
+        train(Cohort(runs), self.data, lowering=plan.lowering, on_images=mark)
+        peak = torch.cuda.max_memory_allocated(device) - before
+        # From the first mark on: until then kernels are chosen and the step is recorded.
+        (begun, first), (ended, last) = marks[0], marks[-1]
+        return Trial((ended - begun) / (last - first) * self.run.batch_size * plan.size, peak)
 
 
 @dataclass

@@ -3,10 +3,13 @@
 import pytest
 import torch
 
-from disbench.bench.cohort_plan import LARGEST, Trial, best_plan
+from disbench.bench import cohort_plan as module
+from disbench.bench.cohort_plan import LARGEST, Trial, Trials, best_plan
 from disbench.bench.lowering import LOWERINGS
 from disbench.bench.out_of_memory import is_out_of_memory
 from disbench.bench.run import Plan
+from disbench.bench.study import parse_study
+from disbench.datasets import load
 
 GIB = 2**30
 
@@ -73,6 +76,34 @@ def test_other_errors_are_errors():
 
     with pytest.raises(RuntimeError, match="kernel image"):
         best_plan(broken, GIB, wanted=4)
+
+
+def test_a_trial_times_steps_and_not_what_comes_before(monkeypatch):
+    """A clock of the test's: a hundred seconds to set up and for the first steps, then a millisecond an image."""
+    clock, counted = [0.0], []
+    for name, value in {"max_memory_allocated": 7 * GIB, "memory_allocated": 2 * GIB}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
+    for name in ("empty_cache", "reset_peak_memory_stats", "synchronize"):
+        monkeypatch.setattr(torch.cuda, name, lambda *device: None)
+    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+
+    def trained(cohort, data, *, lowering, on_images):
+        assert lowering == "matmul"
+        counted.append(len(cohort.runs))
+        images = cohort.shared.steps * cohort.shared.batch_size * len(cohort.runs)
+        clock[0] += 100
+        on_images(images // 2)
+        clock[0] += 0.001 * (images - images // 2)
+        on_images(images - images // 2)
+
+    monkeypatch.setattr(module, "train", trained)
+    digits = load("digits")
+    arm = {"objective": "beta_vae", "data_set": "digits", "architecture": "small_patch", "strengths": [4]}
+    run = parse_study({"name": "trial", "arms": [arm]}, "trial").runs()[0]
+    found = Trials(run, digits)(Plan(3, "matmul"))
+    assert found.seconds == pytest.approx(0.001 * 64 * 3)
+    assert found.bytes == 5 * GIB
+    assert counted == [3]
 
 
 @pytest.mark.parametrize(
