@@ -13,7 +13,7 @@ from disbench.datasets import DataSet, entry
 
 from .batches import DRAWN_AHEAD
 from .cohort import train
-from .lowering import LOWERINGS
+from .lowering import TRIED
 from .out_of_memory import is_out_of_memory
 from .run import Cohort, Plan, Run, digest
 from .run_model import Conditioning
@@ -118,8 +118,8 @@ def best_plan(trial: Callable[[Plan], Trial], free: int, wanted: int) -> Plan:
     pays and is predicted to fit; then the winner's half and double are tried. `trial` is called with a plan.
     """
     search, largest = Search(trial, free), min(wanted, LARGEST)
-    best = Plan(1, next(iter(LOWERINGS)))  # natively, one at a time, if nothing fits: it will say so
-    for lowering in LOWERINGS:
+    best = Plan(1, TRIED[0])  # natively, one at a time, if nothing fits: it will say so
+    for lowering in TRIED:
         size, own = 1, Plan(0, lowering)
         search.rates[own] = 0.0
         while size <= largest and search.rate(Plan(size, lowering)) > WORTH * search.rates[own]:

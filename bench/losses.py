@@ -6,11 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
 from torch.utils._pytree import tree_map
 
-from .lowering import channels_last, lowered
+from .lowering import COMPILED, channels_last, lowered
 from .models import VAE, ForwardPass, reparameterised
 from .objectives import OBJECTIVES, Setting
 from .precision import PRECISIONS
@@ -88,8 +89,17 @@ def losses_of(cohort: Cohort, dataset_size: int, lowering: str) -> Losses:
     (model [K, ...], helper [K, ...], images, conditions, noise, order, strengths [K], step) with K first in all but
     the step.
     """
-    of_one: Losses = ModelLoss(cohort, dataset_size, lowering)
-    if len(cohort.runs) > 1:
+    of_all = stacked_losses(ModelLoss(cohort, dataset_size, lowering), len(cohort.runs))
+    if lowering != COMPILED:
+        return of_all
+    torch.compiler.reset()  # programs of earlier cohorts count against a limit
+    compiled: Losses = torch.compile(of_all, dynamic=False)
+    return compiled
+
+
+def stacked_losses(of_one: Losses, models: int) -> Losses:
+    """The function for K models from that for one: mapped, or for a single model with its leading dimension removed."""
+    if models > 1:
         return vmap(of_one, in_dims=(0,) * 7 + (None,))
 
     def unstacked(*stacked: Any) -> tuple[Tensor, ForwardPass]:

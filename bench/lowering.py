@@ -164,12 +164,19 @@ def untouched(layer: nn.Module) -> nn.Module:
     return layer
 
 
+COMPILED = "compiled"
+"""Native layers, and the whole loss through `torch.compile`: needs a compiler, and some twenty seconds a cohort."""
+
 LOWERINGS: dict[str, Callable[[nn.Module], nn.Module]] = {
     "native": native,
     "matmul": matmul,
     "pytorch": untouched,
+    COMPILED: native,
 }
 """Name to what becomes of a layer; the first is the default."""
+
+TRIED = ("native", "matmul", "pytorch")
+"""Those among which a sweep chooses by trial; the others are for who asks for them by name."""
 
 
 def lowered(model: AnyModule, lowering: str) -> AnyModule:

@@ -17,6 +17,7 @@ from .bad_input import BadInput, unknown
 from .cohort_plan import ON_CPU, plan_for, program
 from .executors import EXECUTORS
 from .executors.local import cores
+from .lowering import LOWERINGS
 from .progress import Progress
 from .run import Plan, Run, cohorts, without
 from .store import Store
@@ -33,6 +34,7 @@ def sweep(
     device: str = "auto",
     overrides: Mapping[str, Any] | None = None,
     cohort_size: int | None = None,
+    lowering: str | None = None,
     workers: int = 1,
     quiet: bool = True,
 ) -> pd.DataFrame:
@@ -46,6 +48,7 @@ def sweep(
         overrides: dotted keys of the study file with values, e.g. `{"steps": 100, "seeds": 1}`.
         cohort_size: models trained together; by default what suits the device: one on a CPU, on a GPU as many as
             fit and pay, found by trial. Too many for the memory are halved until they fit.
+        lowering: key of `LOWERINGS`: how convolutions are carried out; by default what suits the device.
         workers: cohorts at a time, each in a process of its own if more than one. (A script that asks for more needs
             the usual `if __name__ == "__main__":`.) Part of the hardware as far as the last bits are concerned.
         quiet: no progress on standard error.
@@ -57,13 +60,15 @@ def sweep(
         raise unknown("executor", on, EXECUTORS)
     if cohort_size is not None and cohort_size < 1:
         raise BadInput(f"cohort size must be at least 1, got {cohort_size}")
+    if lowering is not None and lowering not in LOWERINGS:
+        raise unknown("lowering", lowering, LOWERINGS)
     if workers < 1:
         raise BadInput(f"workers must be at least 1, got {workers}")
     place = chosen_device(device)
     checked = load_study(study, overrides)
     store = Store.claimed(out or Path("runs") / checked.name, checked)
     wanted = with_earlier_metrics(checked.runs(), store.rows())
-    groups = cohorts(wanted, planner(store, place, cohort_size, quiet=quiet))
+    groups = cohorts(wanted, planner(store, place, cohort_size, lowering, quiet=quiet))
     todo = without(groups, store.finished(checked.evaluation.metrics))
     runs = [run for cohort in todo for run in cohort.runs]
     images = sum(run.steps * run.batch_size for run in runs)
@@ -78,24 +83,25 @@ def sweep(
 
 
 def planner(
-    store: Store, device: torch.device, size: int | None, *, quiet: bool = True
+    store: Store,
+    device: torch.device,
+    size: int | None = None,
+    lowering: str | None = None,
+    *,
+    quiet: bool = True,
 ) -> Callable[[list[Run]], Plan]:
     """How each family is to be trained: as asked for, as before, or as a trial on the device says."""
 
     def plan(members: list[Run]) -> Plan:
         run = members[0]
         key = program(run)
-        known = store.plan(key)
-        if size is not None:
-            return Plan(size, known.lowering if known else ON_CPU.lowering)
-        if device.type == "cpu":
-            return ON_CPU
+        known = ON_CPU if device.type == "cpu" else store.plan(key) or (ON_CPU if size is not None else None)
         if known is None:
             if not quiet:
                 print(f"trying sizes of cohorts for {run.objective} on {run.data_set}", file=sys.stderr)
             known = plan_for(run, load(run.data_set).to(device), len(members))
             store.save_plan(key, known)
-        return known
+        return Plan(size or known.size, lowering or known.lowering)
 
     return plan
 

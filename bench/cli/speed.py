@@ -32,7 +32,7 @@ def add_commands(commands: Commands[Any]) -> None:
         nargs="+",
         default=["native"],
         metavar="L",
-        help="native, matmul, pytorch: how to convolve",
+        help="native, matmul, pytorch, compiled: how to convolve",
     )
     command.add_argument("--seconds", type=float, default=4.0, metavar="S", help="of each measurement")
     command.add_argument("--rounds", type=int, default=3, metavar="R", help="the median of how many counts")

@@ -27,6 +27,11 @@ def add_commands(commands: Commands[Any]) -> None:
         "--cohort", type=int, metavar="K", help="models trained together (default: by device)"
     )
     command.add_argument(
+        "--lowering",
+        metavar="L",
+        help="native, matmul, pytorch, compiled: how to convolve (default: by device)",
+    )
+    command.add_argument(
         "--workers", type=int, metavar="W", help="processes (default: one a core on CPU, else 1)"
     )
     command.add_argument(
@@ -57,6 +62,7 @@ def handle(arguments: argparse.Namespace) -> int:
             on=arguments.on,
             device=arguments.device,
             cohort_size=arguments.cohort,
+            lowering=arguments.lowering,
             workers=arguments.workers,
             quiet=arguments.quiet,
         )

@@ -1,10 +1,15 @@
 """Convolutions carried out by other programs against PyTorch's own."""
 
+import shutil
+import warnings
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch.func import functional_call, vmap
 
+from disbench.bench.cohort import train
 from disbench.bench.lowering import (
     LOWERINGS,
     Lowered,
@@ -16,6 +21,9 @@ from disbench.bench.lowering import (
     transposed_by_phases,
 )
 from disbench.bench.models import ARCHITECTURES
+from disbench.bench.run import Cohort
+from disbench.bench.study import parse_study
+from disbench.datasets import load
 
 
 def random(*shape):
@@ -97,3 +105,21 @@ def test_channels_last_reaches_every_layer(channels):
     out = F.conv2d(turned, weight, stride=2, padding=1)
     assert out.is_contiguous(memory_format=torch.channels_last)
     assert not out.is_contiguous()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (shutil.which("g++") or shutil.which("clang++")), reason="torch.compile needs a compiler"
+)
+@pytest.mark.parametrize("models", [1, 2])
+def test_compiled_training_is_training(models):
+    """The same weights as without, up to the rounding of float64 sums in another order."""
+    arm = {"objective": "beta_tcvae", "data_set": "digits", "architecture": "small_patch", "strengths": [4]}
+    arm |= {"latents": 3, "steps": 20, "batch_size": 16, "learning_rate": 1e-3}
+    run = parse_study({"name": "compiled", "arms": [arm]}, "compiled").runs()[0]
+    cohort, digits = Cohort(tuple(replace(run, seed=seed) for seed in range(models))), load("digits")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the compiler's own making
+        compiled = train(cohort, digits, dtype=torch.float64, lowering="compiled").parameters
+    for name, value in train(cohort, digits, dtype=torch.float64).parameters.items():
+        torch.testing.assert_close(compiled[name], value, rtol=0, atol=1e-9)

@@ -488,6 +488,7 @@ def test_plans_found_by_trial_are_kept(tiny, tmp_path, monkeypatch):
     for _ in range(2):
         assert sweep_module.planner(store, gpu, None)(family) == Plan(2, "matmul")
     assert sweep_module.planner(store, gpu, 3)(family) == Plan(3, "matmul")
+    assert sweep_module.planner(store, gpu, None, "native")(family) == Plan(2, "native")
     longer = [replace(run, steps=1000, strength=3.0) for run in family]
     assert sweep_module.planner(store, gpu, None)(longer) == Plan(2, "matmul")
     assert asked == [len(family)]
