@@ -119,7 +119,7 @@ def rounded(value: float | None, form: str) -> str:
 
 def draw(document: dict[str, Any]) -> Figure:
     """Images a second against the number of models a cohort, with the ordinary loop and the limit."""
-    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+    figure = Figure(figsize=(5.8, 4.2), layout="constrained")
     axes = figure.add_subplot()
     ours = [way for way in document["ways"] if way["name"] != "ordinary loop" and way["images_per_second"]]
     series: dict[str, list[tuple[int, float]]] = {}
@@ -163,7 +163,7 @@ def draw(document: dict[str, Any]) -> Figure:
         f"{run['architecture']}, batch {run['batch_size']}: {document['provenance']['device']}", loc="left"
     )
     quiet_grid(axes)
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2)
+    figure.legend(loc="outside lower left", ncols=2)
     return figure
 
 
