@@ -7,10 +7,12 @@ import logging
 import os
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,8 +26,8 @@ log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 300.0
 """How long to wait for another builder before building as well."""
 
-ABANDONED_SECONDS = 24 * 3600.0
-"""A part file of this age belongs to a builder that was killed."""
+ABANDONED_SECONDS = 900.0
+"""A part file that nobody has written to for so long belongs to a builder that was killed."""
 
 
 def cached_table(
@@ -56,12 +58,15 @@ def cached_table(
     if not _is_whole(path, shape, footer):
         with _naming_folder(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _remove_abandoned(path)
+            _remove_abandoned(path.parent)
         with _one_builder(path):
             if not _is_whole(path, shape, footer):  # another builder may have finished while we waited
                 _build(path, shape, footer, chunks(), progress)
-    # A private mapping: reads share the system's page cache, and torch may hold it as an ordinary tensor.
-    return torch.from_file(str(path), shared=False, size=shape[0] * shape[1], dtype=torch.uint8).view(shape)
+    # Read-only: pages are the system's to drop, so that a table may be larger than memory, and nobody's to change.
+    table = np.memmap(path, np.uint8, "r", shape=shape)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(table)
 
 
 def _is_whole(path: Path, shape: tuple[int, int], footer: bytes) -> bool:
@@ -136,8 +141,8 @@ def _one_builder(path: Path) -> Iterator[None]:
         yield
 
 
-def _remove_abandoned(path: Path) -> None:
-    for part in path.parent.glob(f"{path.name}.*.part"):
+def _remove_abandoned(folder: Path) -> None:
+    for part in folder.glob("*.bin.*.part"):
         with contextlib.suppress(OSError):
             if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
                 part.unlink()

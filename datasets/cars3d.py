@@ -30,6 +30,9 @@ GRID = FactorGrid(
     }
 )
 
+FOLDER = "cars"
+"""In the data folder: the .mat files, for who has them unpacked."""
+
 OFFICIAL = OfficialFile(
     "nips2015-analogy-data.tar.gz",
     "its 183 cars are 0.9 GB unpacked",
@@ -38,9 +41,8 @@ OFFICIAL = OfficialFile(
         "http://www-personal.umich.edu/~reedscot/files/nips2015-analogy-data.tar.gz",
     ),
     "md5:4e866a7919c1beedf53964e6f7a23686",  # as the library disent (Michlo, 2021) has it
+    unpacked=f"{FOLDER}/*.mat",
 )
-FOLDER = "cars"
-"""In the data folder: the .mat files, for who has them unpacked."""
 
 IMAGE_SHAPE = (3, 64, 64)
 

@@ -31,7 +31,7 @@ from .contract import Entry, Progress
 from .dsprites import GRID, open_dsprites
 from .factored_images import FactoredImages
 from .factors import FactorGrid
-from .index_hash import below, uniform
+from .index_hash import below, uniform, uniform_levels
 from .official_file import reading
 from .pixels import PackedBits
 from .polygon import SIZE
@@ -82,7 +82,7 @@ class RandomNoise(Painted):
 
     def images(self, indices: Tensor) -> Tensor:
         """float32 [B, 3, 64, 64]."""
-        noise = uniform(indices, NOISE, 3 * SIZE * SIZE).view(-1, *IMAGE_SHAPE)
+        noise = uniform_levels(indices, NOISE, 3 * SIZE * SIZE).view(-1, *IMAGE_SHAPE)
         return torch.maximum(noise, self.sprites.images(indices), out=noise)
 
     def to(self, device: torch.device | str) -> Self:

@@ -57,7 +57,7 @@ def fetch(file: OfficialFile, *, progress: BytesProgress | None = None) -> Fetch
         FetchError: no address gave the file, a checksum is wrong, or the folder cannot be written.
     """
     there = present_path(file)
-    if there.is_file():
+    if there.exists():
         if there != file.path:
             return Fetched(there, "", "unpacked by hand, not checked", downloaded=False)
         checksum, verdict = judged(file, file.path)
@@ -94,6 +94,7 @@ def _fetch(file: OfficialFile, progress: BytesProgress) -> Fetched:
         if verdict.startswith("wrong"):
             reasons.append(f"{address}: {verdict}")
             _part(file).unlink()
+            _origin(file).unlink(missing_ok=True)
             continue
         if file.checksum is None:
             verdict = _recorded(file, checksum, address, verdict)
@@ -109,14 +110,15 @@ def _fetch(file: OfficialFile, progress: BytesProgress) -> Fetched:
 def _download(address: str, file: OfficialFile, progress: BytesProgress) -> None:
     """Bring the part file to its full length from one address, resuming as often as new bytes arrive."""
     part, origin = _part(file), _origin(file)
-    if file.checksum is None and part.exists() and _first_line(origin) != address:
-        part.unlink()  # halves of two servers' files could not be told from a whole one
-    origin.write_text(f"{address}\n", encoding="utf-8")
+    if _first_line(origin) != address:
+        if file.checksum is None:
+            part.unlink(missing_ok=True)  # halves of two servers' files could not be told from a whole one
+        origin.write_text(f"{address}\n", encoding="utf-8")
     failures = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            if _continued(address, part, before, progress):
+            if _continued(address, part, origin, before, progress):
                 return
             raise ConnectionError("the connection broke")
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
@@ -127,11 +129,18 @@ def _download(address: str, file: OfficialFile, progress: BytesProgress) -> None
                 raise
 
 
-def _continued(address: str, part: Path, start: int, progress: BytesProgress) -> bool:
-    """Ask for the bytes from `start` on and append them; whether the file is then whole."""
+def _continued(address: str, part: Path, origin: Path, start: int, progress: BytesProgress) -> bool:
+    """Ask for the bytes from `start` on and append them; whether the file is then whole.
+
+    `origin` holds the address and, under it, the version (ETag) that the server gave the part's first bytes: of
+    another version it sends all, by If-Range, and the part begins anew.
+    """
     request = urllib.request.Request(address, headers={"User-Agent": "disbench"})
     if start:
         request.add_header("Range", f"bytes={start}-")
+        version = origin.read_text(encoding="utf-8").partition("\n")[2].strip()
+        if version:
+            request.add_header("If-Range", version)
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
@@ -144,7 +153,14 @@ def _continued(address: str, part: Path, start: int, progress: BytesProgress) ->
         raise ConnectionError("what had arrived is longer than the file") from error
     with response:
         if start and response.status != 206:
-            start = 0  # this server does not resume: from the beginning
+            start = 0  # this server does not resume, or has another version: from the beginning
+        if start and _first_byte(response.headers.get("Content-Range")) != start:
+            part.unlink()
+            raise ConnectionError("the server sent other bytes than those asked for")
+        if not start:
+            version = response.headers.get("ETag", "")
+            strong = version if version.startswith('"') else ""  # a weak one (W/) does not vouch for bytes
+            origin.write_text(f"{address}\n{strong}\n", encoding="utf-8")
         total = _total(response.headers.get("Content-Range"), response.headers.get("Content-Length"), start)
         with part.open("r+b" if start else "wb") as out:
             out.seek(start)
@@ -164,6 +180,12 @@ def _copied(
             here += out.write(chunk)
             progress(here, total)
     return here
+
+
+def _first_byte(content_range: str | None) -> int | None:
+    """Where the bytes begin that a server sends; None if it does not say."""
+    matched = re.match(r"bytes (\d+)-", content_range or "")
+    return int(matched[1]) if matched else None
 
 
 def _total(content_range: str | None, content_length: str | None, start: int) -> int | None:

@@ -34,6 +34,11 @@ def uniform(indices: Tensor, role: int, count: int) -> Tensor:
     return halves.float().add_(2**15).mul_(2.0**-16)
 
 
+def uniform_levels(indices: Tensor, role: int, count: int) -> Tensor:
+    """Numbers in [0, 1] [B, count]: float32 multiples of 1/255 as images have them, four from each hash."""
+    return hashes(indices, role, (count + 3) // 4).view(torch.uint8)[:, :count].float().mul_(1 / 255)
+
+
 def below(indices: Tensor, role: int, limits: tuple[int, ...]) -> Tensor:
     """Whole numbers [B, len(limits)], column k uniform in [0, limits[k])."""
     words = hashes(indices, role, len(limits)).long() & 0xFFFFFFFF

@@ -1,11 +1,13 @@
 """Official files: where each belongs, and what is said where one is absent or damaged."""
 
+import contextlib
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .folders import DATA_VARIABLE, data_folder
+from .folders import DATA_VARIABLE, cache_folder, data_folder
 
 
 class DamagedFileError(ValueError):
@@ -32,6 +34,8 @@ class OfficialFile:
     """Where it can be had, in order of preference."""
     checksum: str | None = None
     """`md5:...` or `sha256:...`, where it is known to us."""
+    unpacked: str | None = None
+    """A pattern in the data folder that files unpacked by hand match, where they may stand in for this one."""
 
     @property
     def path(self) -> Path:
@@ -56,19 +60,41 @@ def require(data_set: str, *files: OfficialFile) -> list[Path]:
 
 
 def present(file: OfficialFile) -> bool:
-    """Whether the file, or its unpacked form without `.gz`, is in the data folder."""
-    return present_path(file).is_file()
+    """Whether the file, or what stands in for it, is in the data folder."""
+    return present_path(file).exists()
 
 
 def present_path(file: OfficialFile) -> Path:
-    """The path of the file, or of its unpacked form where only that is there."""
+    """The path of the file, or of its unpacked form (without `.gz`, or a folder) where only that is there."""
+    if file.path.is_file():
+        return file.path
+    if file.unpacked is not None:
+        found = next(data_folder().glob(file.unpacked), None)
+        return file.path if found is None else found.parent
     unpacked = file.path.with_suffix("") if file.path.suffix == ".gz" else file.path
-    return unpacked if unpacked.is_file() and not file.path.is_file() else file.path
+    return unpacked if unpacked.is_file() else file.path
 
 
 def fingerprint(*paths: Path) -> str:
-    """Which files these are, for the cache: sizes and times of change."""
-    return ", ".join(f"{path.stat().st_size} bytes of {path.stat().st_mtime_ns}" for path in paths)
+    """Which contents these files have, for the cache: one SHA-256 over all.
+
+    Files are read once; the sum is kept in the cache folder under their names, sizes and times of change. So a file
+    that was copied or touched finds its table again, and one that changed does not.
+    """
+    stated = "".join(f"{path.resolve()} {path.stat().st_size} {path.stat().st_mtime_ns}\n" for path in paths)
+    note = cache_folder() / f"seen-{hashlib.sha256(stated.encode()).hexdigest()[:16]}.sha256"
+    with contextlib.suppress(OSError):
+        known = note.read_text(encoding="ascii")
+        if len(known) == 64:
+            return known
+    sums = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            sums.update(hashlib.file_digest(file, "sha256").digest())
+    with contextlib.suppress(OSError):  # what cannot be kept is summed again
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(sums.hexdigest(), encoding="ascii")
+    return sums.hexdigest()
 
 
 @contextmanager

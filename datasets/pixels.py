@@ -65,6 +65,36 @@ class PackedBits:
 
 
 @dataclass(frozen=True, eq=False)
+class Reordered:
+    """The images of `stored` in another order: image i is number order[i] there. `order` is int64 [N]."""
+
+    stored: Pixels
+    order: Tensor
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        return self.stored.image_shape
+
+    @property
+    def device(self) -> torch.device:
+        """Where the images live."""
+        return self.stored.device
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.order)
+
+    def images(self, indices: Tensor) -> Tensor:
+        """Look up where they are stored, then gather."""
+        return self.stored.images(self.order.index_select(0, indices))
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same images on `device`."""
+        return type(self)(self.stored.to(device), self.order.to(device))
+
+
+@dataclass(frozen=True, eq=False)
 class Levels:
     """Images of whole levels 0 to `white`: uint8 [N, C, H, W]."""
 

@@ -24,7 +24,9 @@ OFFICIAL = OfficialFile(
 IMAGE_SHAPE = (64, 64, 3)
 
 ROWS_AT_ONCE = 1000
-"""Images in memory at once: 12 MB of them."""
+"""Images in memory at once, 12 MB of them; more where the file's chunks hold more."""
+
+MOST_ROWS_AT_ONCE = 20_000
 
 
 def official_pixels(path: Path, grid: FactorGrid, progress: Progress | None) -> Levels:
@@ -46,13 +48,20 @@ def unpacked(path: Path, grid: FactorGrid) -> Generator[bytes, None, None]:
         if labels.shape != (len(grid), len(grid.names)):
             raise ValueError(f"labels should be [{len(grid)}, {len(grid.names)}], is {list(labels.shape)}")
         values = label_values(grid)
-        for start in range(0, len(grid), ROWS_AT_ONCE):
-            rows = slice(start, min(start + ROWS_AT_ONCE, len(grid)))
+        at_once = whole_chunks(images.chunks)
+        for start in range(0, len(grid), at_once):
+            rows = slice(start, min(start + at_once, len(grid)))
             classes = grid.rows(torch.arange(rows.start, rows.stop)).numpy()
             expected = np.stack([values[k][classes[:, k]] for k in range(len(values))], axis=1)
             if not np.allclose(labels[rows], expected, atol=1e-4):
                 raise ValueError(f"images from {start} on are not in the expected order")
             yield np.ascontiguousarray(images[rows].transpose(0, 3, 1, 2)).tobytes()
+
+
+def whole_chunks(chunks: tuple[int, ...] | None) -> int:
+    """How many images to read at once so that no chunk of the file is unpacked twice, within `MOST_ROWS_AT_ONCE`."""
+    rows = chunks[0] if chunks else 1
+    return min(-(-ROWS_AT_ONCE // rows) * rows, MOST_ROWS_AT_ONCE)
 
 
 def label_values(grid: FactorGrid) -> list[np.ndarray]:

@@ -8,8 +8,9 @@
 - a folder with `factors.csv`, whose column `file` names an image in the folder and whose other columns are factors.
 
 Without `factor_sizes` the classes of a factor are its different values in ascending order. Where every combination
-occurs exactly once and the last factor varies fastest, the data set is a full grid; else it is a table of images.
-Images are kept as 8-bit levels in the cache folder, so that floats are rounded to the nearest 1/255.
+occurs exactly once the data set is a full grid, in the order of grids (the last factor fastest) whatever the order in
+the file; else it is a table of images in the file's order. Images are kept as 8-bit levels in the cache folder:
+floats and 16-bit pictures are rounded to the nearest 1/255. Bytes that are 0 or 1 throughout are black and white.
 """
 
 import csv
@@ -31,7 +32,7 @@ from .contract import Entry, Progress
 from .factored_images import FactoredImages
 from .factors import FactorGrid, FactorTable
 from .official_file import fingerprint, reading
-from .pixels import Levels
+from .pixels import Levels, Pixels, Reordered
 
 SUFFIXES = (".npz", ".h5", ".hdf5")
 FACTORS_FILE = "factors.csv"
@@ -67,7 +68,7 @@ def user_entry(path: str | Path) -> Entry:
 
     Raises DamagedFileError or FileNotFoundError: one line that says what is wrong, where, and what would be right.
     """
-    table, shape, _ = _described(Path(path).expanduser())
+    table, _, shape, _ = _described(Path(path).expanduser())
     return Entry(
         name=str(path),
         summary="a data set of your own",
@@ -82,15 +83,20 @@ def user_entry(path: str | Path) -> Entry:
 def open_user_data(path: str | Path, *, progress: Progress | None = None) -> FactoredImages:
     """Open the data set at `path`, reading its images into the cache folder at first."""
     where = Path(path).expanduser()
-    table, shape, contents = _described(where)
-    described = f"user data, {where.resolve()}, {fingerprint(*contents.files)}, {shape}"
+    table, order, shape, contents = _described(where)
+    described = f"user data, {fingerprint(*contents.files)}, {shape}"
     chunks = partial(_levels, where, contents, shape)
     levels = cached_table(f"user-{where.stem}", described, (len(table), math.prod(shape)), chunks, progress)
-    return FactoredImages(str(path), "user", table, Levels(levels.view(-1, *shape), white=255))
+    pixels: Pixels = Levels(levels.view(-1, *shape), white=255)
+    if order is not None:
+        pixels = Reordered(pixels, order)
+    return FactoredImages(str(path), "user", table, pixels)
 
 
-def _described(path: Path) -> tuple[FactorGrid | FactorTable, tuple[int, int, int], Contents]:
-    """Factors and image shape of the data set at `path`, checked."""
+def _described(
+    path: Path,
+) -> tuple[FactorGrid | FactorTable, torch.Tensor | None, tuple[int, int, int], Contents]:
+    """Factors, order (as `_table`) and image shape of the data set at `path`, checked."""
     if not path.exists():
         raise FileNotFoundError(f"no data set at {path}: {ADVICE}")
     with reading(path, "a data set", ADVICE):
@@ -107,11 +113,14 @@ def _described(path: Path) -> tuple[FactorGrid | FactorTable, tuple[int, int, in
             raise ValueError(
                 f"{len(contents.factors)} factors have the names {', '.join(contents.names) or 'none'}"
             )
-        return _table(contents), _channels_first(contents.shape), contents
+        return *_table(contents), _channels_first(contents.shape), contents
 
 
-def _table(contents: Contents) -> FactorGrid | FactorTable:
-    """A full grid where the rows are one, else a table."""
+def _table(contents: Contents) -> tuple[FactorGrid | FactorTable, torch.Tensor | None]:
+    """A full grid where the rows are one, in whatever order, else a table.
+
+    Also, for a grid in another order: where in the file each of its images is, int64 [N].
+    """
     values, columns = {}, []
     sizes: list[int] | list[None] = contents.sizes or [None] * len(contents.names)
     for name, column, size in zip(contents.names, contents.factors, sizes, strict=True):
@@ -130,9 +139,12 @@ def _table(contents: Contents) -> FactorGrid | FactorTable:
         columns.append(torch.from_numpy(classes.astype(np.int64)))
     rows = torch.stack(columns, dim=1)
     grid = FactorGrid(values)
-    if len(grid) == len(rows) and torch.equal(grid.index(rows), torch.arange(len(rows))):
-        return grid
-    return FactorTable(values, rows)
+    if len(grid) != len(rows):
+        return FactorTable(values, rows), None
+    order = grid.index(rows).argsort()
+    if not torch.equal(grid.index(rows)[order], torch.arange(len(rows))):
+        return FactorTable(values, rows), None
+    return grid, None if torch.equal(order, torch.arange(len(rows))) else order
 
 
 def _channels_first(shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -150,6 +162,7 @@ def _channels_first(shape: tuple[int, ...]) -> tuple[int, int, int]:
 def _levels(path: Path, contents: Contents, shape: tuple[int, int, int]) -> Generator[bytes, None, None]:
     """Images in order as uint8, channels first."""
     with reading(path, "a data set", ADVICE):
+        bits = _are_bits(contents.batches())
         for images in contents.batches():
             if images.dtype.kind == "f":
                 if not (images.min() >= 0 and images.max() <= 1):  # NaN is neither
@@ -157,13 +170,25 @@ def _levels(path: Path, contents: Contents, shape: tuple[int, int, int]) -> Gene
                         f"images of floats should be in [0, 1], are {images.min()} to {images.max()}"
                     )
                 images = np.round(255 * images).astype(np.uint8)
-            elif images.dtype == np.bool_:
+            elif images.dtype == np.bool_ or bits:
                 images = images.astype(np.uint8) * 255
             elif images.dtype != np.uint8:
                 raise ValueError(f"images should be uint8, bool or floats in [0, 1], are {images.dtype}")
             if images.ndim == 4 and images.shape[1:] != shape:
                 images = images.transpose(0, 3, 1, 2)
             yield np.ascontiguousarray(images).tobytes()
+
+
+def _are_bits(batches: Batches) -> bool:
+    """Whether bytes are black and white written as 0 and 1; usually the first batch tells."""
+    largest = 0
+    for images in batches:
+        if images.dtype != np.uint8:
+            return False
+        largest = max(largest, int(images.max(initial=0)))
+        if largest > 1:
+            return False
+    return largest == 1
 
 
 def _npz(path: Path) -> Contents:
@@ -250,6 +275,9 @@ def _folder(path: Path) -> Contents:
     for number, row in enumerate(rows, start=2):
         if None in row or None in row.values():
             raise ValueError(f"line {number} of {FACTORS_FILE} should have {len(names) + 1} columns")
+        empty = [name for name, value in row.items() if not value.strip()]
+        if empty:
+            raise ValueError(f"line {number} of {FACTORS_FILE} has no value for {', '.join(empty)}")
     files = [path / row["file"] for row in rows]
     for file_path in files:
         if not file_path.is_file():
@@ -286,4 +314,11 @@ def _picture(file: Path) -> NDArray[np.uint8]:
     from PIL import Image  # late: only folders need it
 
     with Image.open(file) as picture:
-        return np.asarray(picture.convert("L" if picture.mode in ("1", "L", "I;16") else "RGB"))
+        if picture.mode.startswith("I"):  # 16 bits a pixel; `convert` would cut at 255
+            wide = np.asarray(picture)
+            if wide.min() < 0 or wide.max() > 0xFFFF:
+                raise ValueError(f"{file.name} has values {wide.min()} to {wide.max()}, not 16 bits a pixel")
+            return np.round(wide / 257).astype(np.uint8)
+        if picture.mode == "F":
+            raise ValueError(f"{file.name} is of floats: pictures have 8 or 16 bits a pixel")
+        return np.asarray(picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB"))

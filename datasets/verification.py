@@ -1,5 +1,6 @@
 """Checking what is here: rendered images against the authors' file, and any file against what is known of it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -90,6 +91,20 @@ def verify(entry: Entry, *, progress: Progress | None = None) -> Verification:
         f"by {found.mean_absolute_levels:.4f} of 255 levels on average over all and {found.largest_levels} at most",
     ]
     return Verification(True, (*checksums, *lines), found, is_sound)
+
+
+def verify_user_data(entry: Entry, *, progress: Progress | None = None) -> tuple[str, ...]:
+    """Read a user's data set to its end and say what it is; raises as `verify` does."""
+    data = entry.open(progress=progress)
+    rows = data.factors(range(len(data)))
+    present_rows = len(rows.unique(dim=0))
+    possible = math.prod(data.factor_sizes)
+    grid = "a full grid" if data.is_full_grid else "no full grid"
+    return (
+        f"{entry.name}: {len(data):,} images of {' x '.join(map(str, data.image_shape))}, {_factors(data)}",
+        f"{grid}: {present_rows:,} of {possible:,} combinations have images, "
+        f"{len(rows) - present_rows:,} images repeat another's",
+    )
 
 
 def verdict_on(file: OfficialFile) -> str:

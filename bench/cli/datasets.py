@@ -31,7 +31,10 @@ def add_commands(commands: Commands[Any]) -> None:
     show = actions.add_parser("show", help="factors, and a contact sheet as PNG")
     show.add_argument("name", metavar="NAME", help="a data set, or the path of one of your own")
     show.add_argument(
-        "--out", metavar="PNG", type=Path, help="where the contact sheet goes (default: NAME.png)"
+        "--out",
+        metavar="PNG",
+        type=Path,
+        help="where the contact sheet goes (default: NAME-contact-sheet.png)",
     )
     show.set_defaults(handle=show_data_set)
     fetching = actions.add_parser("fetch", help="download the official files, or check those that are there")
@@ -40,7 +43,7 @@ def add_commands(commands: Commands[Any]) -> None:
     verifying = actions.add_parser(
         "verify", help="check the official files, and compare rendered images with them"
     )
-    verifying.add_argument("name", metavar="NAME")
+    verifying.add_argument("name", metavar="NAME", help="a data set, or the path of one of your own")
     verifying.set_defaults(handle=verify_data_set)
     speed = actions.add_parser(
         "speed", help="how long a batch of 64 images takes, from a data set that is ready"
@@ -101,7 +104,7 @@ def show_data_set(arguments: argparse.Namespace) -> int:
         for name, size in zip(data.factor_names, data.factor_sizes, strict=True):
             values = data.factor_values[name]
             print(f"  {name:<16} {size:>4} classes, {values[0]} to {values[-1]}")
-    out = arguments.out or Path(f"{Path(arguments.name).stem}.png")
+    out = arguments.out or Path(f"{Path(arguments.name).stem}-contact-sheet.png")
     try:
         print(save_contact_sheet(data, out))
     except (OSError, ValueError) as error:  # a ValueError is matplotlib's for an ending that it cannot write
@@ -128,8 +131,14 @@ def fetch_data_set(arguments: argparse.Namespace) -> int:
 
 def verify_data_set(arguments: argparse.Namespace) -> int:
     """Print what checking found; exit 1 if there was nothing to check, a checksum is wrong, or exact images differ."""
-    from disbench.datasets.verification import verify
+    from disbench.datasets.user_data import is_path, user_entry
+    from disbench.datasets.verification import verify, verify_user_data
 
+    if is_path(arguments.name):
+        with one_line(), progress_bar(f"checking {arguments.name}") as progress:
+            for line in verify_user_data(user_entry(arguments.name), progress=progress):
+                print(line)
+        return 0
     entry = known_entry(arguments.name)
     with one_line(), progress_bar(f"checking {entry.name}") as progress:
         found = verify(entry, progress=progress)

@@ -61,7 +61,27 @@ def test_show_names_its_picture_after_the_data_set(folders: Path) -> None:
     (folders / "deep").mkdir()
     mine(folders / "deep" / "mine.npz")
     assert main(["datasets", "show", "deep/mine.npz"]) == 0
-    assert (folders / "mine.png").is_file()
+    assert (folders / "mine-contact-sheet.png").is_file()
+
+
+def test_verify_reads_data_of_ones_own(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["datasets", "verify", str(mine(folders / "mine.npz"))]) == 0
+    out = capsys.readouterr().out
+    assert "6 images of 3 x 8 x 8, side 2 x size 3" in out
+    assert "a full grid: 6 of 6 combinations have images, 0 images repeat another's" in out
+    (folders / "cut.npz").write_bytes((folders / "mine.npz").read_bytes()[:400])
+    assert main(["datasets", "verify", "cut.npz"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_cars_unpacked_by_hand_are_recognised(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folders / "data" / "cars").mkdir()
+    (folders / "data" / "cars" / "car_1.mat").write_bytes(b"")
+    assert main(["datasets", "list"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("cars3d"))
+    assert "official" in line
+    assert main(["datasets", "fetch", "cars3d"]) == 0
+    assert "unpacked by hand, not checked" in capsys.readouterr().out
 
 
 def test_verify_says_what_it_could_not_check(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:

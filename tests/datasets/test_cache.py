@@ -56,6 +56,17 @@ def test_a_table_is_built_once_and_mapped_after(folder: Path) -> None:
     assert only_table(folder).name.startswith("numbers-")
 
 
+def test_the_mapping_is_read_only(folder: Path) -> None:
+    """No memory is set aside for pages that might be written, so that a table may be larger than memory."""
+    table = cached_table("numbers", "version 1", SHAPE, Builder())
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        pytest.skip("this system does not list its mappings")
+    name = only_table(folder).name
+    assert [line.split()[1] for line in maps.read_text().splitlines() if name in line] == ["r--s"]
+    assert len(table) == SHAPE[0]
+
+
 def test_other_contents_are_another_table(folder: Path) -> None:
     builder = Builder()
     cached_table("numbers", "version 1", SHAPE, builder)
@@ -153,7 +164,7 @@ def test_a_maker_that_fails_leaves_nothing_behind(folder: Path) -> None:
 
     with pytest.raises(RuntimeError, match="no more"):
         cached_table("numbers", "version 1", SHAPE, fails)
-    assert not [path for path in folder.iterdir() if path.suffix != ".lock"]
+    assert not [path for path in folder.iterdir() if path.suffix not in (".lock", ".sha256")]
 
 
 def test_a_maker_of_too_few_bytes_is_found_out(folder: Path) -> None:
@@ -174,7 +185,7 @@ def test_a_full_disk_is_one_clear_line(folder: Path, monkeypatch: pytest.MonkeyP
     assert str(folder) in str(caught.value)
     assert "DISBENCH_CACHE" in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert not [path for path in folder.iterdir() if path.suffix != ".lock"]
+    assert not [path for path in folder.iterdir() if path.suffix not in (".lock", ".sha256")]
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(
@@ -197,8 +208,12 @@ def test_parts_of_killed_builders_are_removed_in_time(folder: Path) -> None:
     long_ago = time.time() - 2 * ABANDONED_SECONDS
     os.utime(old, (long_ago, long_ago))
     table.unlink()
+    another = table.with_name("other-0.bin.old.part")  # of a table that nobody asks for any more
+    another.write_bytes(b"half")
+    os.utime(another, (long_ago, long_ago))
     cached_table("numbers", "version 1", SHAPE, builder)
     assert not old.exists()
+    assert not another.exists()
     assert young.exists()
 
 

@@ -25,6 +25,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[tuple[str, str | None]] = []
+        self.version: str | None = None
+        """What it calls the version of its file (ETag)."""
         self.break_after = [0]
         """Bytes that the next answers under /breaks give before they hang up; whole when used up."""
 
@@ -44,9 +46,13 @@ class Handler(BaseHTTPRequestHandler):
         if way == "ill":
             return self.send_error(503)
         content = b"something else" * 1000 if way == "lies" else CONTENT
+        if self.headers.get("If-Range") not in (None, self.server.version):
+            asked = None
         start = 0
         if asked and way != "forgets":
             start = int(asked.removeprefix("bytes=").removesuffix("-"))
+            if way == "elsewhere":
+                start -= 1000
             if start >= len(content):
                 self.send_response(416)
                 self.send_header("Content-Range", f"bytes */{len(content)}")
@@ -56,10 +62,12 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         else:
             self.send_response(200)
+        if self.server.version:
+            self.send_header("ETag", self.server.version)
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         rest = content[start:]
-        if way in ("breaks", "forgets") and self.server.break_after:
+        if way in ("breaks", "forgets", "elsewhere") and self.server.break_after:
             rest = rest[: self.server.break_after.pop(0)]
         self.wfile.write(rest)
         self.close_connection = True
@@ -150,6 +158,22 @@ def test_a_part_that_is_too_long_begins_anew(server: Server, folder: Path) -> No
 def test_a_server_that_cannot_resume_is_asked_for_everything(server: Server, folder: Path) -> None:
     server.break_after = [300_000]
     assert fetch(official(server, "forgets")).path.read_bytes() == CONTENT
+
+
+def test_a_file_that_changed_meanwhile_is_fetched_from_its_beginning(server: Server, folder: Path) -> None:
+    server.version, server.break_after = '"one"', [400_000] + [0] * 20
+    file = official(server, "breaks", checksum=None)
+    with pytest.raises(FetchError):
+        fetch(file)
+    part = folder / "deep" / "file.bin.part"
+    part.write_bytes(bytes(400_000))  # the old version's bytes
+    server.version, server.break_after = '"two"', []
+    assert fetch(file).path.read_bytes() == CONTENT
+
+
+def test_bytes_that_were_not_asked_for_are_not_joined(server: Server, folder: Path) -> None:
+    server.break_after = [400_000]
+    assert fetch(official(server, "elsewhere")).path.read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("first", ["absent", "ill", "lies"])

@@ -13,7 +13,7 @@ from disbench.datasets import DataSet, render_shapes3d
 from disbench.datasets.factors import FactorGrid
 from disbench.datasets.official_file import DamagedFileError
 from disbench.datasets.shapes3d import GRID, open_shapes3d
-from disbench.datasets.shapes3d_file import OFFICIAL, label_values
+from disbench.datasets.shapes3d_file import MOST_ROWS_AT_ONCE, OFFICIAL, label_values, whole_chunks
 from disbench.datasets.shapes3d_scene import SKY_COLOUR, empty_room, furnished, lanczos_matrix
 from disbench.datasets.shapes3d_solids import solid
 
@@ -47,9 +47,62 @@ def test_blocks_of_real_images_have_their_colour(classes: tuple, colours: list) 
     assert np.abs(blocks - colours).mean() < 0.8
 
 
+# Sixteen of the images that public notebooks show of 3D Shapes (Burgess and Kim, 2018), four of each shape, whose
+# object has a hue far from those of wall and floor; classes were found by search.
+WHOLE_IMAGES = Path(__file__).parent / "shapes3d_real_images.npz"
+
+
+def object_mask(images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Where the hue is nearer to the object's than to those of wall and floor, and it is not sky: bool [B, 64, 64]."""
+    levels = images / 255.0
+    spread = levels - levels.min(-1, keepdims=True)
+    directions = spread / np.maximum(np.linalg.norm(spread, axis=-1, keepdims=True), 1e-9)
+    hues = np.array([colorsys.hsv_to_rgb(k / 10, 1, 1) for k in range(10)])
+    hues /= np.linalg.norm(hues, axis=1, keepdims=True)
+    likeness = np.stack(
+        [np.einsum("bhwc,bc->bhw", directions, hues[classes[:, k]]) for k in (2, 0, 1)]
+        + [directions @ (np.array([0.0, 73, 96]) / np.linalg.norm([73, 96]))]
+    )
+    is_pale_as_sky = np.abs(images - SKY_COLOUR * (255 if SKY_COLOUR.max() <= 1 else 1)).max(-1) < 8
+    return (likeness.argmax(0) == 0) & ~is_pale_as_sky
+
+
+def test_whole_real_images_are_within_half_a_grey_level() -> None:
+    with np.load(WHOLE_IMAGES) as file:
+        real, classes = file["images"], file["classes"]
+    ours = render_shapes3d(classes)
+    errors = np.abs(ours.astype(float) - real)
+    assert errors.mean() < 0.55
+    assert np.median(errors) == 0
+    both = np.stack([object_mask(ours, classes), object_mask(real, classes)])
+    overlap = both.all(0).sum((1, 2)) / both.any(0).sum((1, 2))
+    for shape in range(4):
+        assert overlap[classes[:, 4] == shape].mean() > 0.95, GRID.values["shape"][shape]
+    # And the measure can tell: a neighbouring size is further off in every image.
+    other = classes.copy()
+    other[:, 3] = np.where(other[:, 3] == 7, 6, other[:, 3] + 1)
+    assert (
+        np.abs(render_shapes3d(other).astype(float) - real).mean((1, 2, 3)) > 2 * errors.mean((1, 2, 3))
+    ).all()
+
+
 @cache
 def shapes3d() -> DataSet:
     return open_shapes3d()
+
+
+@pytest.mark.parametrize(
+    ("chunks", "rows"),
+    [
+        (None, 1000),
+        ((1, 64, 64, 3), 1000),
+        ((300, 4, 4, 1), 1200),
+        ((15000, 1, 2, 1), 15000),
+        ((10**6, 1, 1, 1), 20_000),
+    ],
+)
+def test_no_chunk_of_the_file_is_unpacked_twice(chunks: tuple[int, ...] | None, rows: int) -> None:
+    assert whole_chunks(chunks) == rows <= MOST_ROWS_AT_ONCE
 
 
 def test_the_grid_is_the_official_one() -> None:
@@ -179,4 +232,4 @@ def test_a_wrong_official_file_is_one_clear_line(
         open_shapes3d(grid=few)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert not [p for p in own_folders[0].iterdir() if p.suffix != ".lock"]
+    assert not [p for p in own_folders[0].iterdir() if p.suffix not in (".lock", ".sha256")]

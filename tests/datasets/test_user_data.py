@@ -1,5 +1,7 @@
 """Data sets of one's own: each way to write one, and each way to write one wrongly."""
 
+import os
+import shutil
 from pathlib import Path
 
 import h5py
@@ -78,10 +80,53 @@ def test_an_incomplete_grid_is_a_table(folder: Path) -> None:
         data.index([[0, 0]])
 
 
-def test_rows_in_another_order_keep_it(folder: Path) -> None:
-    data = load(write(folder / "mine.npz", images=GREY[::-1], factors=ROWS[::-1]))
+def test_a_shuffled_grid_is_a_grid(folder: Path) -> None:
+    """Image and factors stay together, index() works, and the order is that of grids."""
+    order = np.random.default_rng(1).permutation(6)
+    data = load(write(folder / "mine.npz", images=GREY[order], factors=ROWS[order]))
+    assert data.is_full_grid
+    assert data.factors(range(6)).tolist() == ROWS.tolist()
+    assert np.array_equal(levels(data)[:, 0], GREY)
+    assert data.index([[1, 0]]).tolist() == [3]
+    assert data.to("meta").images(torch.zeros(2, dtype=torch.int64, device="meta")).shape == (2, 1, 8, 10)
+
+
+def test_a_combination_twice_and_another_never_is_no_grid(folder: Path) -> None:
+    rows = ROWS.copy()
+    rows[5] = rows[0]
+    data = load(write(folder / "mine.npz", images=GREY, factors=rows, factor_sizes=[2, 3]))
     assert not data.is_full_grid
-    assert np.array_equal(levels(data)[:, 0], GREY[::-1])
+    assert np.array_equal(levels(data)[:, 0], GREY)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
+def test_bytes_of_zero_and_one_are_black_and_white(folder: Path, suffix: str) -> None:
+    """As dSprites' own file has them; read as levels they would be nearly black."""
+    bits = (GREY > 127).astype(np.uint8)
+    assert np.array_equal(
+        levels(load(write(folder / f"a{suffix}", images=bits, factors=ROWS)))[:, 0], 255 * bits
+    )
+    bits[5, 0, 0] = 2  # one grey pixel in the last image, and they are levels
+    assert levels(load(write(folder / f"b{suffix}", images=bits, factors=ROWS))).max() == 2
+
+
+def test_sixteen_bit_pictures_are_scaled_not_cut(folder: Path) -> None:
+    for number in range(6):
+        Image.fromarray(GREY[number].astype(np.uint16) * 257).save(folder / f"{number}.png")
+    lines = [f"{number}.png,{side},{size}" for number, (side, size) in enumerate(ROWS)]
+    (folder / "factors.csv").write_text("file,side,size\n" + "\n".join(lines) + "\n")
+    assert np.array_equal(levels(load(folder))[:, 0], GREY)
+
+
+def test_a_touched_or_copied_file_finds_its_table_again(folder: Path, own_folders: tuple[Path, Path]) -> None:
+    path = write(folder / "mine.npz", images=GREY, factors=ROWS)
+    load(path)
+    os.utime(path, (1, 1))
+    load(path)
+    (folder / "deep").mkdir()
+    shutil.copy(path, folder / "deep" / "mine.npz")
+    load(folder / "deep" / "mine.npz")
+    assert len(list(own_folders[0].glob("*.bin"))) == 1
 
 
 def test_values_are_kept_and_classes_follow_their_order(folder: Path) -> None:
@@ -104,10 +149,11 @@ def test_a_folder_of_images_with_a_table(folder: Path) -> None:
     lines = [f"{number}.png,{'left' if side else 'right'},{size}" for number, (side, size) in enumerate(ROWS)]
     (folder / "factors.csv").write_text("file,side,size\n" + "\n".join(lines) + "\n")
     data = load(folder)
-    assert np.array_equal(levels(data), COLOUR.transpose(0, 3, 1, 2))
+    left_first = COLOUR[[3, 4, 5, 0, 1, 2]]  # classes are numbered by their sorted names
+    assert np.array_equal(levels(data), left_first.transpose(0, 3, 1, 2))
     assert data.factor_values["side"].tolist() == ["left", "right"]
     assert data.factor_values["size"].tolist() == [0, 1, 2]
-    assert data.factors([0]).tolist() == [[1, 0]]
+    assert data.factors([0, 5]).tolist() == [[0, 0], [1, 2]]
 
 
 def test_a_changed_file_is_read_anew(folder: Path) -> None:
@@ -181,6 +227,8 @@ def test_nothing_is_ever_unpickled(folder: Path) -> None:
         ("file\n0.png\n", "and a column for each factor"),
         ("file,side\n0.png\n", "line 2 of factors.csv should have 2 columns"),
         ("file,side\n0.png,1,2\n", "line 2 of factors.csv should have 2 columns"),
+        ("file,side,size\n0.png,,1\n", "line 2 of factors.csv has no value for side"),
+        ("file,side\n,1\n", "line 2 of factors.csv has no value for file"),
         ("file,side\ntext.png,1\n", "is not a data set"),
         ("file,side\n0.png,1\nlarge.png,1\n", "large.png is .*, the first image"),
         ("", "should have a column `file`"),
