@@ -2,9 +2,11 @@
 
 from .condition_leakage import ConditionLeakage, condition_leakage
 from .dci import DCI, concentration, dci
+from .dcimig import dcimig
 from .explicitness import Explicitness, explicitness
 from .gaussian_correlation import gaussian_total_correlation, gaussian_wasserstein_correlation
 from .irs import irs
+from .jemmig import jemmig
 from .kl_decomposition import (
     KLDecomposition,
     gaussian_kl,
@@ -13,6 +15,7 @@ from .kl_decomposition import (
     minibatch_log_densities,
 )
 from .mig import mig
+from .mig_sup import mig_sup
 from .modularity import modularity
 from .mutual_info_score import mutual_info_score
 from .mutual_information import equal_width_bins, factor_entropy, mutual_information_matrix
@@ -33,6 +36,7 @@ __all__ = [
     "concentration",
     "condition_leakage",
     "dci",
+    "dcimig",
     "equal_width_bins",
     "explicitness",
     "factor_entropy",
@@ -40,10 +44,12 @@ __all__ = [
     "gaussian_total_correlation",
     "gaussian_wasserstein_correlation",
     "irs",
+    "jemmig",
     "kl_decomposition",
     "log_gaussian",
     "mean_variance",
     "mig",
+    "mig_sup",
     "minibatch_log_densities",
     "modularity",
     "mutual_info_score",

@@ -14,11 +14,14 @@ import numpy as np
 from .arrays import Array, as_classes, as_factors, as_matrix, require_equal_rows, require_train_rows
 from .condition_leakage import condition_leakage
 from .dci import dci
+from .dcimig import dcimig
 from .explicitness import explicitness
 from .gaussian_correlation import gaussian_total_correlation, gaussian_wasserstein_correlation
 from .irs import irs
+from .jemmig import jemmig
 from .kl_decomposition import kl_decomposition
 from .mig import mig
+from .mig_sup import mig_sup
 from .modularity import modularity
 from .mutual_info_score import mutual_info_score
 from .mutual_information import mutual_information_matrix
@@ -87,6 +90,30 @@ METRICS: Mapping[str, Metric] = {
             rows="train",
             scores=(Score("mig", "higher", "", "mutual information gap, mean over factors"),),
             summary="how far each factor's best code is ahead of its second (Chen et al. 2018)",
+        ),
+        Metric(
+            name="mig_sup",
+            function=mig_sup,
+            inputs=("codes", "factors"),
+            rows="train",
+            scores=(Score("mig_sup", "higher", "", "gap between a code's two best factors, mean over codes"),),
+            summary="how far each code's best factor is ahead of its second (Li et al. 2020)",
+        ),
+        Metric(
+            name="dcimig",
+            function=dcimig,
+            inputs=("codes", "factors"),
+            rows="train",
+            scores=(Score("dcimig", "higher", "", "gap of each factor's purest code, over the factors' entropy"),),
+            summary="what the purest code of each factor knows of it alone (Sepliarskaia et al. 2019)",
+        ),
+        Metric(
+            name="jemmig",
+            function=jemmig,
+            inputs=("codes", "factors"),
+            rows="train",
+            scores=(Score("jemmig", "higher", "", "MIG less what the best code knows beside, normalised"),),
+            summary="MIG that also asks a code to know nothing else (Do and Tran 2020)",
         ),
         Metric(
             name="mutual_information",
