@@ -1,5 +1,6 @@
 """Measures of disentanglement: pure functions of arrays."""
 
+from .collapse_diagnosis import CollapseDiagnosis, diagnose_collapse
 from .condition_leakage import ConditionLeakage, condition_leakage
 from .dci import DCI, concentration, dci
 from .dcimig import dcimig
@@ -26,6 +27,7 @@ from .table import METRICS, Metric, Score, compute
 __all__ = [
     "DCI",
     "METRICS",
+    "CollapseDiagnosis",
     "ConditionLeakage",
     "Explicitness",
     "KLDecomposition",
@@ -37,6 +39,7 @@ __all__ = [
     "condition_leakage",
     "dci",
     "dcimig",
+    "diagnose_collapse",
     "equal_width_bins",
     "explicitness",
     "factor_entropy",
