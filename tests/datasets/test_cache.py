@@ -175,12 +175,15 @@ def test_a_maker_of_too_few_bytes_is_found_out(folder: Path) -> None:
         cached_table("numbers", "version 1", SHAPE, short)
 
 
-def test_a_full_disk_is_one_clear_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS])
+def test_a_full_or_forbidden_disk_is_one_clear_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left on device") as caught:
+    with pytest.raises(OSError, match=os.strerror(number)) as caught:
         cached_table("numbers", "version 1", SHAPE, Builder())
     assert str(folder) in str(caught.value)
     assert "DISBENCH_CACHE" in str(caught.value)
