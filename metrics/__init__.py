@@ -1,10 +1,12 @@
 """Measures of disentanglement: pure functions of arrays."""
 
+from .beta_vae_score import beta_vae_score
 from .collapse_diagnosis import CollapseDiagnosis, diagnose_collapse
 from .condition_leakage import ConditionLeakage, condition_leakage
 from .dci import DCI, concentration, dci
 from .dcimig import dcimig
 from .explicitness import Explicitness, explicitness
+from .factor_vae_score import factor_vae_score
 from .gaussian_correlation import gaussian_total_correlation, gaussian_wasserstein_correlation
 from .irs import irs
 from .jemmig import jemmig
@@ -34,6 +36,7 @@ __all__ = [
     "Metric",
     "Score",
     "active_units",
+    "beta_vae_score",
     "compute",
     "concentration",
     "condition_leakage",
@@ -43,6 +46,7 @@ __all__ = [
     "equal_width_bins",
     "explicitness",
     "factor_entropy",
+    "factor_vae_score",
     "gaussian_kl",
     "gaussian_total_correlation",
     "gaussian_wasserstein_correlation",

@@ -12,10 +12,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from .arrays import Array, as_classes, as_factors, as_matrix, require_equal_rows, require_train_rows
+from .beta_vae_score import beta_vae_score
 from .condition_leakage import condition_leakage
 from .dci import dci
 from .dcimig import dcimig
 from .explicitness import explicitness
+from .factor_vae_score import factor_vae_score
 from .gaussian_correlation import gaussian_total_correlation, gaussian_wasserstein_correlation
 from .irs import irs
 from .jemmig import jemmig
@@ -176,6 +178,24 @@ METRICS: Mapping[str, Metric] = {
                 Score("explicitness_train", "higher", "", "the same, training rows", field="train"),
             ),
             summary="how well all codes together tell a factor linearly (Ridgeway and Mozer 2018)",
+        ),
+        Metric(
+            name="beta_vae_score",
+            function=beta_vae_score,
+            inputs=("codes", "factors"),
+            rows="all",
+            seeded=True,
+            scores=(Score("beta_vae_score", "higher", "", "accuracy in telling the factor that pairs share"),),
+            summary="a linear classifier of mean differences of codes (Higgins et al. 2017)",
+        ),
+        Metric(
+            name="factor_vae_score",
+            function=factor_vae_score,
+            inputs=("codes", "factors"),
+            rows="all",
+            seeded=True,
+            scores=(Score("factor_vae_score", "higher", "", "accuracy in telling a held factor by the stillest code"),),
+            summary="a majority vote of the code that moves least (Kim and Mnih 2018)",
         ),
         Metric(
             name="irs",
