@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arrays import Floats, Integers, ranks, require_varying
+from .arrays import Array, Floats, Integers, as_factors, ranks, require_varying
 
 
 class FixedFactor:
@@ -45,3 +45,8 @@ class FixedFactor:
         _, order, starts, counts = self._tables[which]
         partners: Integers = order[starts[rows] + (chance * counts[rows]).astype(np.int64)]
         return partners
+
+
+def number_of_fixed(factors: Array) -> int:
+    """How many factors can be held fixed."""
+    return len(FixedFactor(as_factors(factors)).columns)

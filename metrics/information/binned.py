@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import (
+from ..arrays import (
     Array,
     Floats,
     Integers,
@@ -97,6 +97,13 @@ def binned_mutual_information(left: Integers, right: Integers) -> NDArray[np.flo
         terms = _x_log_x(joint) - joint * _log(marginal) - joint * _log(joint.sum(axis=0))
         information[dimension] = np.add.reduceat(terms.sum(axis=0), starts[:-1])
     return np.where(information > ROUNDING, information, 0.0)
+
+
+def joint_information(joint: Floats) -> float:
+    """Mutual information of the rows and columns of a table of probabilities, in nats."""
+    terms = _x_log_x(joint) - joint * _log(joint.sum(axis=1, keepdims=True)) - joint * _log(joint.sum(axis=0))
+    information = float(terms.sum())
+    return information if information > ROUNDING else 0.0
 
 
 def factor_entropy(factors: Array) -> NDArray[np.float64]:

@@ -1,0 +1,29 @@
+"""Estimators of mutual information, all in nats; which one to take is in docs/metrics/mutual_information.md.
+
+`binned`: plug-in estimates of codes cut into bins. `nearest_neighbours`: without bins, for codes against codes or
+against classes. `posterior`: of the posterior's samples, from its densities. `known`: distributions whose mutual
+information is known, to measure the bias of all of them.
+"""
+
+from .binned import binned_mutual_information, equal_width_bins, factor_entropy, mutual_information_matrix
+from .known import KNOWN, Known
+from .nearest_neighbours import (
+    ksg_class_information,
+    ksg_information_matrix,
+    ksg_mutual_information,
+)
+from .posterior import posterior_bin_information, posterior_information
+
+__all__ = [
+    "KNOWN",
+    "Known",
+    "binned_mutual_information",
+    "equal_width_bins",
+    "factor_entropy",
+    "ksg_class_information",
+    "ksg_information_matrix",
+    "ksg_mutual_information",
+    "mutual_information_matrix",
+    "posterior_bin_information",
+    "posterior_information",
+]
