@@ -77,9 +77,12 @@ def evaluated_indices(run: Run, size: int) -> tuple[Tensor, int]:
     """Which images are scored [N], and how many of them train.
 
     Draws with replacement, as the study's protocol does, from the run's seed. A data set that is no larger than what
-    was asked for is taken whole, shuffled, with two thirds of it to train.
+    was asked for is taken whole, shuffled, with two thirds of it to train. With `whole`, every image in order: metrics
+    that sample draw from their codes.
     """
     plan = run.evaluation
+    if plan.whole:
+        return torch.arange(size), 2 * size // 3
     wanted = plan.samples + plan.test_samples
     if wanted >= size:
         order = integers([run.seed], "metric", [0], size, below=2**31)[0, 0].argsort(stable=True)
@@ -131,6 +134,7 @@ def scores(run: Run, encoded: Encoded, dataset_size: int, held_out: Tensor | Non
             possible(run.evaluation.metrics, arrays),
             **arrays,
             train=encoded.train,
+            whole=run.evaluation.whole,
             seed=run.seed,
             options=with_dataset_size(run, dataset_size),
         ),

@@ -31,6 +31,8 @@ class EvaluationPlan:
     """Names in `disbench.metrics.METRICS`. Not part of a run's identity: a further score changes no other."""
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Keywords for the metrics, by name."""
+    whole: bool = False
+    """Whether every image is encoded, for exact scores."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Run:
         """Hash of everything that changes this run's numbers, and of nothing else."""
         configuration = asdict(self)
         del configuration["evaluation"]["metrics"]
+        if not self.evaluation.whole:  # as before there was the choice
+            del configuration["evaluation"]["whole"]
         return digest({"recipe": RECIPE, **configuration})
 
     @property

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from disbench.datasets import Entry, entry
 from disbench.metrics import METRICS, compute
@@ -107,8 +107,20 @@ class Evaluation(Strict):
 
     samples: Annotated[int, Field(ge=10)] = 10_000
     test_samples: Annotated[int, Field(ge=10)] = 5_000
-    metrics: list[str] = list(METRICS)
+    metrics: list[str] = []
+    """All that the models' codes allow when left out."""
+    whole: bool = False
+    """Every image is encoded, and the metrics that are exact over a whole data set are there."""
     options: dict[str, dict[str, Any]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def with_metrics(cls, given: Any) -> Any:
+        """All metrics, where none is named."""
+        if not isinstance(given, Mapping) or "metrics" in given:
+            return given
+        whole = given.get("whole") is True
+        return {**given, "metrics": [name for name, metric in METRICS.items() if whole or not metric.whole]}
 
 
 class Study(Strict):
@@ -132,6 +144,7 @@ class Study(Strict):
             test_samples=self.evaluation.test_samples,
             metrics=tuple(self.evaluation.metrics),
             options=self.evaluation.options,
+            whole=self.evaluation.whole,
         )
         return [
             Run(
@@ -407,6 +420,8 @@ def check_evaluation(evaluation: Evaluation, where: str) -> None:
     for name in evaluation.metrics:
         if name not in METRICS:
             raise unknown("metric", name, METRICS, where=f"{where}.metrics")
+        if METRICS[name].whole and not evaluation.whole:
+            raise BadInput(f"{where}.metrics: {name} is of a whole data set; set {where}.whole = true")
     tiny = tiny_arrays()
     for name, keywords in evaluation.options.items():
         if name not in METRICS:
@@ -414,7 +429,7 @@ def check_evaluation(evaluation: Evaluation, where: str) -> None:
         # Tried now, on a handful of rows: a wrong option found after days of training would be a cruel one.
         try:
             json.dumps(keywords, allow_nan=False)
-            compute([name], **tiny, train=40, options={name: keywords})
+            compute([name], **tiny, train=40, whole=METRICS[name].whole, options={name: keywords})
         except (ValueError, TypeError) as error:
             raise BadInput(f"{where}.options.{name}: {error}") from error
 

@@ -2,12 +2,26 @@
 
 from .beta_vae_score import beta_vae_score
 from .collapse_diagnosis import CollapseDiagnosis, diagnose_collapse
+from .compute import compute
 from .condition_leakage import ConditionLeakage, condition_leakage
 from .dci import DCI, concentration, dci
+from .dci_es import DCIES, dci_es
 from .dcimig import dcimig
+from .downstream import Downstream, downstream
 from .explicitness import Explicitness, explicitness
 from .factor_vae_score import factor_vae_score
 from .gaussian_correlation import gaussian_total_correlation, gaussian_wasserstein_correlation
+from .infomec import InfoMEC, infomec
+from .information import (
+    equal_width_bins,
+    factor_entropy,
+    ksg_class_information,
+    ksg_information_matrix,
+    ksg_mutual_information,
+    mutual_information_matrix,
+    posterior_bin_information,
+    posterior_information,
+)
 from .irs import irs
 from .jemmig import jemmig
 from .kl_decomposition import (
@@ -17,23 +31,37 @@ from .kl_decomposition import (
     log_gaussian,
     minibatch_log_densities,
 )
+from .limits import limits, limits_page
+from .measure import measure
+from .med import med
 from .mig import mig
+from .mig_chen import mig_chen
 from .mig_sup import mig_sup
 from .modularity import modularity
 from .mutual_info_score import mutual_info_score
-from .mutual_information import equal_width_bins, factor_entropy, mutual_information_matrix
+from .page import page
 from .posterior_collapse import active_units, mean_variance
+from .result import Result
+from .rmig import RMIG, rmig
 from .sap import sap, sap_continuous
-from .table import METRICS, Metric, Score, compute
+from .score import Metric, Score
+from .table import METRICS
+from .udr import udr
+from .z_min_variance import z_min_variance
 
 __all__ = [
     "DCI",
+    "DCIES",
     "METRICS",
+    "RMIG",
     "CollapseDiagnosis",
     "ConditionLeakage",
+    "Downstream",
     "Explicitness",
+    "InfoMEC",
     "KLDecomposition",
     "Metric",
+    "Result",
     "Score",
     "active_units",
     "beta_vae_score",
@@ -41,8 +69,10 @@ __all__ = [
     "concentration",
     "condition_leakage",
     "dci",
+    "dci_es",
     "dcimig",
     "diagnose_collapse",
+    "downstream",
     "equal_width_bins",
     "explicitness",
     "factor_entropy",
@@ -50,17 +80,32 @@ __all__ = [
     "gaussian_kl",
     "gaussian_total_correlation",
     "gaussian_wasserstein_correlation",
+    "infomec",
     "irs",
     "jemmig",
     "kl_decomposition",
+    "ksg_class_information",
+    "ksg_information_matrix",
+    "ksg_mutual_information",
+    "limits",
+    "limits_page",
     "log_gaussian",
     "mean_variance",
+    "measure",
+    "med",
     "mig",
+    "mig_chen",
     "mig_sup",
     "minibatch_log_densities",
     "modularity",
     "mutual_info_score",
     "mutual_information_matrix",
+    "page",
+    "posterior_bin_information",
+    "posterior_information",
+    "rmig",
     "sap",
     "sap_continuous",
+    "udr",
+    "z_min_variance",
 ]

@@ -22,7 +22,7 @@ from .arrays import (
     require_equal_rows,
     require_train_rows,
 )
-from .mutual_information import binned_mutual_information, equal_width_bins, factor_entropy
+from .information import binned_mutual_information, equal_width_bins, factor_entropy
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .arrays import Array, Floats, Integers, as_factors, as_matrix, require_at_least, require_equal_rows
-from .mutual_information import equal_width_bins
+from .information import equal_width_bins
 
 
 def irs(codes: Array, factors: Array, *, quantile: float = 0.99, factor_bins: int | None = 20) -> float:

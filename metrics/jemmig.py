@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .arrays import Array, as_factors, as_matrix, require_varying
-from .mutual_information import equal_width_bins, factor_entropy, mutual_information_matrix
+from .information import equal_width_bins, factor_entropy, mutual_information_matrix
 
 
 def jemmig(codes: Array, factors: Array, *, bins: int = 20) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .arrays import Array, as_factors, require_varying
-from .mutual_information import factor_entropy, mutual_information_matrix
+from .information import factor_entropy, mutual_information_matrix
 
 
 def mig_sup(codes: Array, factors: Array, *, bins: int = 20) -> float:

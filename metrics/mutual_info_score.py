@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .arrays import Array
-from .mutual_information import binned_mutual_information, equal_width_bins
+from .information import binned_mutual_information, equal_width_bins
 
 
 def mutual_info_score(codes: Array, *, bins: int = 20) -> float:

@@ -1,73 +1,35 @@
-"""Every metric: the arrays that it takes, the columns that it makes, and which direction is better, declared once."""
+"""Every metric by name: its function, the arrays it takes, the columns it makes, declared once."""
 
 from __future__ import annotations
 
-import difflib
-import inspect
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal, TypeAlias
 
-import numpy as np
-
-from .arrays import Array, as_classes, as_factors, as_matrix, require_equal_rows, require_train_rows
 from .beta_vae_score import beta_vae_score
 from .condition_leakage import condition_leakage
 from .dci import dci
+from .dci_es import dci_es
 from .dcimig import dcimig
+from .downstream import downstream
 from .explicitness import explicitness
 from .factor_vae_score import factor_vae_score
 from .gaussian_correlation import gaussian_total_correlation, gaussian_wasserstein_correlation
+from .infomec import infomec
+from .information import ksg_information_matrix, mutual_information_matrix
 from .irs import irs
 from .jemmig import jemmig
 from .kl_decomposition import kl_decomposition
+from .med import med
 from .mig import mig
+from .mig_chen import mig_chen
 from .mig_sup import mig_sup
 from .modularity import modularity
 from .mutual_info_score import mutual_info_score
-from .mutual_information import mutual_information_matrix
 from .posterior_collapse import active_units
+from .rmig import rmig
 from .sap import sap, sap_continuous
-
-Input: TypeAlias = Literal["codes", "factors", "mean", "logvar", "condition"]
-Rows: TypeAlias = Literal["train", "split", "all"]
-
-
-@dataclass(frozen=True)
-class Score:
-    """One result column."""
-
-    column: str
-    """Name, with the unit at its end where there is one."""
-    direction: Literal["higher", "lower"] | None
-    """Which is better, None if neither is in itself."""
-    unit: str
-    """`nats`, `units` of a count, or empty for shares."""
-    meaning: str
-    """One line."""
-    kind: Literal["number", "list", "matrix"] = "number"
-    """A list is [D], a matrix [D, K]."""
-    field: str | None = None
-    """The field of the function's result, None for the result itself."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One function and the columns that it fills."""
-
-    name: str
-    function: Callable[..., Any]
-    inputs: tuple[Input, ...]
-    """Arrays it takes, by the names of its arguments."""
-    rows: Rows
-    """Which rows it sees: those that train, all with `train` as an argument, or all."""
-    scores: tuple[Score, ...]
-    summary: str
-    seeded: bool = False
-    """Whether it takes a `seed`."""
-    optional: tuple[Input, ...] = ()
-    """Arrays it also takes where they are there."""
+from .score import Metric, Score
+from .z_min_variance import z_min_variance
 
 
 def _decomposition(suffix: str, how: str) -> tuple[Score, ...]:
@@ -92,6 +54,35 @@ METRICS: Mapping[str, Metric] = {
             rows="train",
             scores=(Score("mig", "higher", "", "mutual information gap, mean over factors"),),
             summary="how far each factor's best code is ahead of its second (Chen et al. 2018)",
+        ),
+        Metric(
+            name="mig_exact",
+            function=mig,
+            inputs=("codes", "factors"),
+            rows="all",
+            whole=True,
+            scores=(Score("mig_exact", "higher", "", "the same over every image instead of a draw"),),
+            summary="the mutual information gap of the whole data set: no sampling error",
+        ),
+        Metric(
+            name="mig_chen",
+            function=mig_chen,
+            inputs=("mean", "logvar", "factors"),
+            rows="all",
+            seeded=True,
+            scores=(Score("mig_chen", "higher", "", "gap of posterior samples over log |V|, densities for bins"),),
+            summary="the mutual information gap as its authors compute it (Chen et al. 2018)",
+        ),
+        Metric(
+            name="rmig",
+            function=rmig,
+            inputs=("mean", "logvar", "factors"),
+            rows="all",
+            scores=(
+                Score("rmig", "higher", "", "gap of posteriors in fixed bins, over H(v)", field="normalised"),
+                Score("rmig_nats", "higher", "nats", "the same in nats", field="nats"),
+            ),
+            summary="the gap of posteriors in bins that the prior fixes (Do and Tran 2020)",
         ),
         Metric(
             name="mig_sup",
@@ -126,11 +117,54 @@ METRICS: Mapping[str, Metric] = {
             summary="what each code knows of each factor",
         ),
         Metric(
+            name="mutual_information_ksg",
+            function=ksg_information_matrix,
+            inputs=("codes", "factors"),
+            rows="train",
+            scores=(
+                Score("mutual_information_ksg", None, "nats", "I(z_j; v_k) by nearest neighbours", "matrix"),
+            ),
+            summary="what each code knows of each factor, without bins (Ross 2014)",
+        ),
+        Metric(
+            name="med",
+            function=med,
+            inputs=("codes", "factors"),
+            rows="train",
+            scores=(Score("med", "higher", "", "1 - entropy of what each code knows of the factors"),),
+            summary="DCI's disentanglement of the mutual information matrix (Cao et al. 2022)",
+        ),
+        Metric(
+            name="infomec",
+            function=infomec,
+            inputs=("codes", "factors"),
+            rows="train",
+            scores=(
+                Score("infom", "higher", "", "each active code knows of one factor", field="modularity"),
+                Score("infoe", "higher", "", "share of H(v) that a linear classifier uses", field="explicitness"),
+                Score("infoc", "higher", "", "each factor is known by one active code", field="compactness"),
+            ),
+            summary="modularity, explicitness, compactness in information (Hsu et al. 2023, codes by quartiles)",
+        ),
+        Metric(
+            name="infomec_range",
+            function=partial(infomec, convention="range"),
+            inputs=("codes", "factors"),
+            rows="train",
+            scores=(
+                Score("infom_range", "higher", "", "infom, codes active by their range", field="modularity"),
+                Score("infoe_range", "higher", "", "infoe, codes active by their range", field="explicitness"),
+                Score("infoc_range", "higher", "", "infoc, codes active by their range", field="compactness"),
+            ),
+            summary="the same with the first published rule of which codes are active (Hsu et al. 2023)",
+        ),
+        Metric(
             name="dci",
             function=dci,
             inputs=("codes", "factors"),
             rows="split",
             seeded=True,
+            trees=True,
             scores=(
                 Score("dci_disentanglement", "higher", "", "each code serves one factor", field="disentanglement"),
                 Score("dci_completeness", "higher", "", "each factor is served by one code", field="completeness"),
@@ -143,6 +177,48 @@ METRICS: Mapping[str, Metric] = {
                 Score("dci_importance", None, "", "importance of code j for factor k", "matrix", "importance"),
             ),
             summary="disentanglement, completeness, informativeness (Eastwood and Williams 2018)",
+        ),
+        Metric(
+            name="dci_es",
+            function=dci_es,
+            inputs=("codes", "factors"),
+            rows="split",
+            seeded=True,
+            trees=True,
+            scores=(
+                Score("dci_explicitness", "higher", "", "how simple a forest may be, -1 .. 1", field="explicitness"),
+                Score("dci_size", None, "", "factors over codes", field="size"),
+            ),
+            summary="the two that DCI-ES adds to DCI (Eastwood et al. 2023)",
+        ),
+        Metric(
+            name="downstream",
+            function=downstream,
+            inputs=("codes", "factors"),
+            rows="split",
+            seeded=True,
+            trees=True,
+            scores=(
+                *(
+                    Score(
+                        f"downstream_{model}_{size}", "higher", "", f"test accuracy of {name} from {size} labels",
+                        field=f"{model}_{size}",
+                    )
+                    for model, name in (("logistic", "logistic regression"), ("trees", "boosted trees"))
+                    for size in (10, 100, 1000, 10000)
+                ),
+                Score(
+                    "downstream_logistic_efficiency", "higher", "", "accuracy from 100 labels over that from 10,000",
+                    field="logistic_efficiency",
+                ),
+                Score(
+                    "downstream_trees_efficiency", "higher", "", "the same of boosted trees", field="trees_efficiency"
+                ),
+                Score(
+                    "unfairness", "lower", "", "how far predictions of a factor move with another", field="unfairness"
+                ),
+            ),
+            summary="what labels buy: accuracy from few and many, and fairness (Locatello et al. 2019)",
         ),
         Metric(
             name="sap",
@@ -196,6 +272,15 @@ METRICS: Mapping[str, Metric] = {
             seeded=True,
             scores=(Score("factor_vae_score", "higher", "", "accuracy in telling a held factor by the stillest code"),),
             summary="a majority vote of the code that moves least (Kim and Mnih 2018)",
+        ),
+        Metric(
+            name="z_min_variance",
+            function=z_min_variance,
+            inputs=("codes", "factors"),
+            rows="all",
+            seeded=True,
+            scores=(Score("z_min_variance", "higher", "", "the FactorVAE vote, guessing moved to 0"),),
+            summary="the FactorVAE score as a review of metrics has it (Carbonneau et al. 2022)",
         ),
         Metric(
             name="irs",
@@ -258,6 +343,16 @@ METRICS: Mapping[str, Metric] = {
             summary="KL = I(x; z) + total correlation + dimension-wise KL (Chen et al. 2018)",
         ),
         Metric(
+            name="kl_decomposition_exact",
+            function=kl_decomposition,
+            inputs=("mean", "logvar"),
+            rows="all",
+            seeded=True,
+            whole=True,
+            scores=_decomposition("_exact", "q(z) as the mixture over the whole data set"),
+            summary="KL = I(x; z) + total correlation + dimension-wise KL with the exact aggregate posterior",
+        ),
+        Metric(
             name="kl_decomposition_mws",
             function=partial(kl_decomposition, estimator="mws"),
             inputs=("mean", "logvar"),
@@ -307,100 +402,3 @@ METRICS: Mapping[str, Metric] = {
     )
 }  # fmt: skip
 """Every metric by name. To add one: a file, a row here, a test."""
-
-
-def compute(
-    names: Iterable[str] | None = None,
-    *,
-    codes: Array | None = None,
-    factors: Array | None = None,
-    train: int | None = None,
-    mean: Array | None = None,
-    logvar: Array | None = None,
-    condition: Array | None = None,
-    seed: int = 0,
-    options: Mapping[str, Mapping[str, Any]] | None = None,
-) -> dict[str, Any]:
-    """Run metrics and return their columns: floats, and nested lists for lists and matrices.
-
-    Args:
-        names: keys of `METRICS`; all whose arrays are there when left out.
-        codes: [N, D], usually posterior means.
-        factors: [N, K], whole-number classes.
-        train: the first `train` rows train classifiers and feed the study's sampled scores, the rest test;
-            two thirds when left out.
-        mean: [N, D], posterior means.
-        logvar: [N, D], logarithms of posterior variances.
-        condition: [N], the class that a conditional model was told.
-        seed: of every metric that draws.
-        options: further keywords of metrics, by name: `{"dci": {"rounds": 20}}`.
-
-    Raises:
-        ValueError: no arrays, an unknown metric or option, a named metric whose arrays are missing, or arrays that
-            cannot be used.
-    """
-    arrays = _checked(codes=codes, factors=factors, mean=mean, logvar=logvar, condition=condition)
-    rows = require_equal_rows(**arrays)
-    train = require_train_rows(2 * rows // 3 if train is None else train, rows)
-    options = options or {}
-    for name, keywords in options.items():
-        _require_options(name, keywords)
-    columns: dict[str, Any] = {}
-    for metric in _chosen(names, arrays):
-        keywords = {"seed": seed} if metric.seeded else {}
-        if metric.rows == "split":
-            keywords["train"] = train
-        seen = slice(train) if metric.rows == "train" else slice(None)
-        taken = metric.inputs + tuple(name for name in metric.optional if name in arrays)
-        inputs = {name: arrays[name][seen] for name in taken}
-        result = metric.function(**inputs, **{**keywords, **options.get(metric.name, {})})
-        for score in metric.scores:
-            value = result if score.field is None else getattr(result, score.field)
-            columns[score.column] = float(value) if score.kind == "number" else np.asarray(value).tolist()
-    return columns
-
-
-def _checked(**arrays: Array | None) -> dict[str, Any]:
-    """The arrays that are there, each of the kind that its name promises; tensors stay on their device."""
-    kinds: dict[str, Callable[..., Any]] = {"factors": as_factors, "condition": as_classes}
-    given = {name: value for name, value in arrays.items() if value is not None}
-    if not given:
-        raise ValueError(f"no arrays to score; takes {', '.join(arrays)}")
-    checked = {name: kinds.get(name, as_matrix)(value, name) for name, value in given.items()}
-    on_device = {name: value for name, value in given.items() if getattr(value, "is_cuda", False)}
-    return {**checked, **{name: value for name, value in on_device.items() if name in ("mean", "logvar")}}
-
-
-def _chosen(names: Iterable[str] | None, arrays: Mapping[str, Any]) -> list[Metric]:
-    """The metrics asked for, or all that the arrays allow."""
-    if names is None:
-        return [metric for metric in METRICS.values() if set(metric.inputs) <= set(arrays)]
-    chosen = [_known(name) for name in names]
-    for metric in chosen:
-        missing = [array for array in metric.inputs if array not in arrays]
-        if missing:
-            raise ValueError(f"metric {metric.name!r} needs arrays that are not there: {', '.join(missing)}")
-    return chosen
-
-
-def _known(name: str) -> Metric:
-    if name not in METRICS:
-        raise ValueError(f"unknown metric {name!r}{_guess(name, METRICS)}; known: {', '.join(METRICS)}")
-    return METRICS[name]
-
-
-def _require_options(name: str, keywords: Mapping[str, Any]) -> None:
-    """Refuse an option that the metric does not take, or that `compute` itself hands over."""
-    metric = _known(name)
-    ours = {*metric.inputs, *metric.optional, "train"}
-    known = [keyword for keyword in inspect.signature(metric.function).parameters if keyword not in ours]
-    for keyword in keywords:
-        if keyword not in known:
-            raise ValueError(
-                f"metric {name!r} takes no option {keyword!r}{_guess(keyword, known)}; known: {', '.join(known)}"
-            )
-
-
-def _guess(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f", did you mean {near[0]!r}?" if near else ""

@@ -1,9 +1,10 @@
-"""`disbench evaluate CODES.npz`: every metric that a file's arrays allow."""
+"""`disbench evaluate CODES.npz`: every metric that a file's arrays allow; `disbench limits`: what metrics can tell."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -29,47 +30,78 @@ def add_commands(commands: Commands[Any]) -> None:
     command.add_argument(
         "--train", type=int, metavar="N", help="the first N rows train (default: two thirds)"
     )
+    command.add_argument(
+        "--whole", action="store_true",
+        help="the rows are the whole data set, each image once: exact scores over all, the others over a draw",
+    )  # fmt: skip
+    command.add_argument(
+        "--draws", type=int, metavar="N",
+        help="random halves behind each interval, 0 for none (default: 10; 0 with --json)",
+    )  # fmt: skip
     command.add_argument("--seed", type=int, default=0, help="seed of classifiers and samples (default: 0)")
-    command.add_argument("--json", action="store_true", help="print JSON alone")
+    command.add_argument(
+        "--json", action="store_true",
+        help="print JSON alone: values by name, with --draws also intervals and settings",
+    )  # fmt: skip
     command.set_defaults(handle=handle)
+    limits = commands.add_parser(
+        "limits", help="what every score says of codes whose quality is known by construction (Markdown)"
+    )
+    limits.set_defaults(handle=show_limits)
+
+
+def show_limits(arguments: argparse.Namespace) -> int:
+    """Print the table of known limits."""
+    from disbench.metrics import limits_page
+
+    print(limits_page())
+    return 0
 
 
 def handle(arguments: argparse.Namespace) -> int:
-    """Score the file's codes and print each value with its direction, unit and meaning."""
-    from disbench.metrics import METRICS, compute
+    """Score the file's codes and print each value with its interval, direction, unit and meaning."""
+    from disbench.metrics import measure, page
 
     arrays = read_arrays(arguments.file)
     if arrays["codes"].ndim != 2:
         raise BadInput(f"{arguments.file}: codes: expected shape [N, D], got {list(arrays['codes'].shape)}")
-    train = 2 * len(arrays["codes"]) // 3 if arguments.train is None else arguments.train
     names = [name.strip() for name in arguments.metrics.split(",")] if arguments.metrics else None
+    draws = arguments.draws if arguments.draws is not None else 0 if arguments.json else 10
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore", RuntimeWarning)  # what overflows shows below, in one line
-            values = compute(names, **arrays, train=train, seed=arguments.seed)
+            results = measure(
+                names,
+                **arrays,
+                train=arguments.train,
+                whole=arguments.whole,
+                seed=arguments.seed,
+                draws=draws,
+                progress=counted if sys.stderr.isatty() and not arguments.json else None,
+            )
     except ValueError as error:
         raise BadInput(f"{arguments.file}: {error}") from error
-    for column, value in values.items():
-        if not np.isfinite(np.asarray(value, dtype=float)).all():
+    for column, result in results.items():
+        if not np.isfinite(np.asarray(result.value, dtype=float)).all():
             raise BadInput(
                 f"{arguments.file}: {column} is no finite number: values of an array are out of range"
             )
-    if arguments.json:
-        print(json.dumps(values))
+    if not arguments.json:
+        print(page(results))
         return 0
-    for metric in METRICS.values():
-        for score in metric.scores:
-            if score.column in values:
-                print(line(score.column, values[score.column], score.direction, score.unit, score.meaning))
+    values = {column: result.value for column, result in results.items()}
+    if draws:
+        values["intervals"] = {
+            column: result.interval for column, result in results.items() if result.interval
+        }
+        values["settings"] = {result.metric: dict(result.settings) for result in results.values()}
+    print(json.dumps(values, default=str))
     return 0
 
 
-def line(column: str, value: Any, direction: str | None, unit: str | None, meaning: str) -> str:
-    """One score for people; a matrix says only its shape, `--json` has it whole."""
-    array = np.asarray(value, dtype=float)
-    shown = f"{array:.4f}" if array.ndim == 0 else " x ".join(map(str, array.shape))
-    arrow = {"higher": "↑", "lower": "↓"}.get(direction or "", " ")
-    return f"{column:<44} {shown:>10} {arrow} {unit or '':<5} {meaning}"
+def counted(done: int, whole: int) -> None:
+    """How far it is, on the terminal."""
+    print(f"\r{done} of {whole} scorings", end="\n" if done == whole else "", file=sys.stderr, flush=True)
 
 
 def read_arrays(path: Path) -> dict[str, Any]:

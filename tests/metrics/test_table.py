@@ -17,6 +17,12 @@ import disbench.metrics
 from disbench.metrics import METRICS, Metric, compute, mig
 
 ROWS, TRAIN = 300, 200
+WHOLE = [name for name, metric in METRICS.items() if metric.whole]
+
+
+def rows_of(metric: Metric) -> dict[str, object]:
+    """How to say which rows: a whole data set where the metric is of one."""
+    return {"whole": True} if metric.whole else {"train": TRAIN}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +41,7 @@ def arrays() -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def everything(arrays: dict[str, np.ndarray]) -> dict[str, object]:
-    return compute(**arrays, train=TRAIN)
+    return compute(**arrays, train=TRAIN) | compute(WHOLE, **arrays, whole=True)
 
 
 # -- every row ----------------------------------------------------------------------------------------------
@@ -65,7 +71,7 @@ def test_a_row_describes_its_function(metric: Metric) -> None:
 def test_a_row_fills_its_columns_with_plain_values(
     metric: Metric, arrays: dict[str, np.ndarray], everything: dict[str, object]
 ) -> None:
-    alone = compute([metric.name], **arrays, train=TRAIN)
+    alone = compute([metric.name], **arrays, **rows_of(metric))
     assert list(alone) == [score.column for score in metric.scores]
     for score in metric.scores:
         value = np.asarray(everything[score.column])
@@ -86,9 +92,9 @@ def test_columns_survive_json(everything: dict[str, object]) -> None:
 def test_seed_and_tensors(metric: Metric, arrays: dict[str, np.ndarray]) -> None:
     """Same seed, same numbers; tensors and arrays, same numbers; global generators are left alone."""
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    first = compute([metric.name], **arrays, train=TRAIN, seed=5)
+    first = compute([metric.name], **arrays, **rows_of(metric), seed=5)
     tensors = {name: torch.tensor(array) for name, array in arrays.items()}
-    assert compute([metric.name], **tensors, train=TRAIN, seed=5) == first
+    assert compute([metric.name], **tensors, **rows_of(metric), seed=5) == first
     assert torch.equal(torch.get_rng_state(), torch_state)
     assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
 
@@ -99,8 +105,10 @@ def test_seed_and_tensors(metric: Metric, arrays: dict[str, np.ndarray]) -> None
 def test_runs_what_the_arrays_allow(arrays: dict[str, np.ndarray]) -> None:
     given = {"codes", "factors"}
     columns = compute(codes=arrays["codes"], factors=arrays["factors"])
-    allowed = [score.column for m in METRICS.values() if set(m.inputs) <= given for score in m.scores]
-    assert list(columns) == allowed
+    allowed = [m for m in METRICS.values() if set(m.inputs) <= given]
+    assert list(columns) == [score.column for m in allowed if not m.whole for score in m.scores]
+    whole = compute(codes=arrays["codes"], factors=arrays["factors"], whole=True)
+    assert list(whole) == [score.column for m in allowed for score in m.scores]
     assert list(compute(mean=arrays["mean"])) == ["active_units"]
 
 
@@ -135,6 +143,7 @@ def test_what_cannot_be_done_is_said_in_one_line(arrays: dict[str, np.ndarray]) 
             "train: expected a whole number of rows in 1",
         ),
         (partial(compute, codes=codes[:1], factors=factors[:1]), "at least 2 rows"),
+        (partial(compute, ["mig_exact"], **arrays), "metric 'mig_exact' is of a whole data set"),
     ]:
         with pytest.raises(ValueError, match=message) as raised:
             call()

@@ -1,0 +1,174 @@
+"""Metrics with error bars: every score of all rows, and how far it moves with random halves of them."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from .arrays import Array, require_at_least, require_equal_rows, require_train_rows
+from .compute import checked, chosen, columns_of, drawn, require_options
+from .result import Result
+from .score import Metric, Score
+
+LEAST_DRAWS = 3
+"""With fewer a spread says nothing."""
+
+DEAR = 3
+"""Trees, and sampled terms over a whole data set, are drawn so many times less often."""
+
+LEAST_ROWS = 8
+"""Of a half; smaller samples get no interval."""
+
+
+def measure(
+    names: Iterable[str] | None = None,
+    *,
+    codes: Array | None = None,
+    factors: Array | None = None,
+    train: int | None = None,
+    mean: Array | None = None,
+    logvar: Array | None = None,
+    condition: Array | None = None,
+    whole: bool = False,
+    seed: int = 0,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    draws: int = 10,
+    level: float = 0.95,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Result]:
+    """Run metrics as `compute` does and say how far each number would move with another sample.
+
+    The interval is value +- t * deviation, the deviation that of `draws` random halves of the training rows and of the
+    test rows, drawn without replacement, each with its own seed: for estimates whose error falls with the square root
+    of the rows, a half without replacement moves as much around the whole as the whole does around the truth. (Drawing
+    with replacement would add copies of rows, which binned mutual information takes for structure.) It says nothing of
+    bias. Scores between 0 and 1 have intervals between 0 and 1. What is exact over a whole data set has none.
+
+    Args:
+        names: as in `compute`, as are all but the last three.
+        codes: [N, D].
+        factors: [N, K].
+        train: the first `train` rows train; two thirds when left out.
+        mean: [N, D].
+        logvar: [N, D].
+        condition: [N].
+        whole: the rows are the whole data set.
+        seed: of halves and of every metric that draws.
+        options: further keywords of metrics, by name.
+        draws: halves; 0 leaves intervals out. Metrics that grow trees get a third as many, at least 3.
+        level: of the interval, 0 .. 1.
+        progress: called with (done, of how many).
+
+    Returns:
+        Results by column, in the order of `METRICS`.
+
+    Raises:
+        ValueError: as `compute`; a negative number of draws, or a level outside 0 .. 1.
+    """
+    require_at_least("draws", draws, 0)
+    if not 0 < level < 1:
+        raise ValueError(f"level: expected a share between 0 and 1, got {level}")
+    arrays = checked(codes=codes, factors=factors, mean=mean, logvar=logvar, condition=condition)
+    rows = require_equal_rows(**arrays)
+    seen, train = arrays, 2 * rows // 3 if train is None else train
+    if whole:
+        seen, train = drawn(arrays, seed)
+    train = require_train_rows(train, len(next(iter(seen.values()))))
+    options = options or {}
+    for name, keywords in options.items():
+        require_options(name, keywords)
+    metrics = chosen(names, arrays, whole=whole)
+    halves = {metric.name: _draws(metric, draws, seen, train) for metric in metrics}
+
+    def one(metric: Metric, draw: int) -> dict[str, Any] | None:
+        """The columns of all rows (draw 0) or of one half; None where that half cannot be scored."""
+        given: dict[str, Any] = {"seed": seed + draw} if metric.seeded else {}
+        keywords = {**given, **options.get(metric.name, {})}
+        if metric.whole or draw == 0:
+            return columns_of(metric, arrays if metric.whole else seen, train, keywords)
+        half, half_train = _half(seen, train, seed, draw)
+        try:
+            return columns_of(metric, half, half_train, keywords)
+        except ValueError:
+            return None
+
+    tasks = [(metric, draw) for metric in metrics for draw in range(halves[metric.name] + 1)]
+    tasks.sort(key=lambda task: not task[0].trees)  # longest first
+    done: dict[tuple[str, int], dict[str, Any] | None] = {}
+    with ThreadPoolExecutor(os.cpu_count() if draws else 1) as pool:
+        for task, columns in zip(tasks, pool.map(lambda task: one(*task), tasks), strict=True):
+            done[task[0].name, task[1]] = columns
+            if progress is not None:
+                progress(len(done), len(tasks))
+    results = {}
+    for metric in metrics:
+        values = done[metric.name, 0] or {}
+        others = [done[metric.name, draw] for draw in range(1, halves[metric.name] + 1)]
+        for score in metric.scores:
+            column = score.column
+            spread = [float(found[column]) for found in others if found and score.kind == "number"]
+            deviation, interval = _interval(values[column], spread, score, level)
+            results[column] = Result(
+                value=values[column],
+                interval=interval,
+                deviation=deviation,
+                score=score,
+                metric=metric.name,
+                settings=settings_of(metric, options.get(metric.name, {})),
+                rows=rows if metric.whole else len(next(iter(seen.values()))),
+                train=train,
+                seed=seed,
+                draws=len(spread) if interval else 0,
+                level=level,
+            )
+    return results
+
+
+def settings_of(metric: Metric, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Every keyword of a metric that changes its number, as it was called."""
+    function = metric.function
+    fixed = function.keywords if isinstance(function, partial) else {}
+    parameters = inspect.signature(function).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+    ours = {*metric.inputs, *metric.optional, "codes", "seed", "threads", "train"}
+    return {key: value for key, value in {**defaults, **fixed, **options}.items() if key not in ours}
+
+
+def _draws(metric: Metric, draws: int, arrays: Mapping[str, Any], train: int) -> int:
+    """How many halves a metric gets."""
+    rows = len(next(iter(arrays.values())))
+    small = min(train, rows - train) // 2 < LEAST_ROWS
+    if draws == 0 or small or (metric.whole and not metric.seeded):
+        return 0
+    return max(draws // DEAR, LEAST_DRAWS) if metric.trees or metric.whole else max(draws, LEAST_DRAWS)
+
+
+def _half(arrays: Mapping[str, Any], train: int, seed: int, draw: int) -> tuple[dict[str, Any], int]:
+    """A random half of the training rows, then of the test rows."""
+    random = np.random.Generator(np.random.Philox([seed, draw]))
+    rows = len(next(iter(arrays.values())))
+    first: NDArray[np.int64] = random.permutation(train)[: train // 2]
+    second = train + random.permutation(rows - train)[: (rows - train) // 2]
+    selected = np.concatenate([first, second])
+    return {name: array[selected] for name, array in arrays.items()}, len(first)
+
+
+def _interval(
+    value: Any, spread: list[float], score: Score, level: float
+) -> tuple[float | None, tuple[float, float] | None]:
+    if len(spread) < LEAST_DRAWS:
+        return None, None
+    deviation = float(np.std(spread, ddof=1))
+    reach = float(student.ppf(0.5 + level / 2, len(spread) - 1)) * deviation
+    low, high = float(value) - reach, float(value) + reach
+    if score.direction is not None and score.unit == "" and 0 <= float(value) <= 1:
+        low, high = max(low, 0.0), min(high, 1.0)
+    return deviation, (low, high)
