@@ -32,7 +32,7 @@ from .kl_decomposition import (
     minibatch_log_densities,
 )
 from .limits import limits, limits_page
-from .measure import measure
+from .measure import function_of, measure
 from .med import med
 from .mig import mig
 from .mig_chen import mig_chen
@@ -77,6 +77,7 @@ __all__ = [
     "explicitness",
     "factor_entropy",
     "factor_vae_score",
+    "function_of",
     "gaussian_kl",
     "gaussian_total_correlation",
     "gaussian_wasserstein_correlation",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,8 +27,13 @@ def gaussian_total_correlation(codes: Array) -> float:
     """
     covariance = _covariance(codes)
     alive = np.diag(covariance) > 0
-    covariance = covariance[np.ix_(alive, alive)]
-    return float(0.5 * (np.log(np.diag(covariance)).sum() - np.linalg.slogdet(covariance)[1]))
+    deviation = np.sqrt(np.diag(covariance)[alive])
+    spectrum = np.linalg.eigvalsh(covariance[np.ix_(alive, alive)] / np.outer(deviation, deviation))
+    if not spectrum.size:
+        return 0.0
+    if spectrum[0] <= spectrum.size * np.finfo(np.float64).eps * spectrum[-1]:  # 0 up to rounding
+        return math.inf
+    return max(0.0, -0.5 * float(np.log(spectrum).sum()))
 
 
 def gaussian_wasserstein_correlation(codes: Array, *, normalised: bool = False) -> float:
@@ -50,7 +57,7 @@ def gaussian_wasserstein_correlation(codes: Array, *, normalised: bool = False) 
     deviation = np.sqrt(np.diag(covariance))
     between = np.linalg.eigvalsh(deviation[:, None] * covariance * deviation)
     total = float(np.trace(covariance))
-    distance = 2.0 * (total - float(np.sqrt(np.maximum(between, 0.0)).sum()))
+    distance = max(0.0, 2.0 * (total - float(np.sqrt(np.maximum(between, 0.0)).sum())))
     return (distance / total if total else 0.0) if normalised else distance
 
 
@@ -59,4 +66,5 @@ def _covariance(codes: Array) -> NDArray[np.float64]:
     values = as_matrix(codes, "codes")
     if len(values) < 2:
         raise ValueError("codes: a covariance needs at least 2 rows, got 1")
-    return np.atleast_2d(np.cov(values, rowvar=False))
+    shifted = values - values[0]  # so that equal numbers vary by 0, not by rounding
+    return np.atleast_2d(np.cov(shifted, rowvar=False))

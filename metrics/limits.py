@@ -47,6 +47,20 @@ ASKS: Mapping[str, str] = {
 (compactness); E, codes hold the factors whole (explicitness); L, a linear classifier finds them; O, codes keep the
 order of classes."""
 
+DESCRIBES: tuple[str, ...] = (
+    "active_units",
+    "gaussian_total_correlation",
+    "gaussian_wasserstein_correlation_norm",
+    "mutual_info_score",
+    "kl_nats",
+    "mutual_information_nats",
+    "total_correlation_nats",
+    "dimensionwise_kl_nats",
+    "total_correlation_mss_nats",
+    "total_correlation_mws_nats",
+)
+"""What codes and posteriors say without factors: no 1 to reach, but values that are known."""
+
 TOLERANCE = 0.05
 """How near to 1, or to what guessing gives, counts as there."""
 
@@ -148,41 +162,59 @@ def surprises(column: str, case: Case, value: float) -> bool:
 
 def limits() -> dict[str, dict[str, float | str]]:
     """Every score of every case: {case: {column: value, or the error's text}}."""
+    wanted = {*ASKS, *DESCRIBES}
+    metrics = {
+        name: columns
+        for name, metric in METRICS.items()
+        if (columns := wanted & {score.column for score in metric.scores})
+    }
     table: dict[str, dict[str, float | str]] = {}
     for case in cases().values():
         table[case.name] = {}
-        for metric in _metrics():
+        for name, columns in metrics.items():
             try:
-                columns = compute([metric], **case.arrays())
+                values = compute([name], **case.arrays())
             except ValueError as error:
-                columns = {column: str(error) for column in _columns(metric)}
-            table[case.name] |= {column: value for column, value in columns.items() if column in ASKS}
+                values = dict.fromkeys(columns, str(error))
+            table[case.name] |= {column: values[column] for column in columns}
     return table
 
 
-def limits_page() -> str:
-    """The table as Markdown: scores by cases, † where a score does other than it should."""
-    table, known = limits(), cases()
-    lines = [
-        "| score | asks | " + " | ".join(known) + " |",
-        "|---|---|" + "---:|" * len(known),
-    ]
-    for column, asks in ASKS.items():
-        cells = []
-        for case in known.values():
-            value = table[case.name][column]
-            if isinstance(value, str):
-                cells.append("error")
-            else:
-                cells.append(f"{value:.2f}" + ("†" if surprises(column, case, value) else ""))
-        lines.append(f"| `{column}` | {asks} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def limits_page(table: Mapping[str, Mapping[str, float | str]] | None = None) -> str:
+    """Two tables as Markdown, scores by cases: of factors in codes, and of codes and posteriors alone.
 
+    Args:
+        table: of `limits`; computed when left out, half a minute on two cores.
 
-def _metrics() -> list[str]:
-    """Keys of `METRICS` that make the columns."""
-    return [name for name, metric in METRICS.items() if any(score.column in ASKS for score in metric.scores)]
+    Returns:
+        In the first table † marks a score that does other than it should.
+    """
+    table, known = table or limits(), cases()
 
+    def cell(column: str, case: Case) -> str:
+        value = table[case.name][column]
+        if isinstance(value, str):
+            return "error"
+        odd = column in ASKS and surprises(column, case, value)
+        return f"{value + 0.0:.2f}".replace("-0.00", "0.00") + ("†" if odd else "")
 
-def _columns(metric: str) -> list[str]:
-    return [score.column for score in METRICS[metric].scores]
+    def rows(columns: Mapping[str, str]) -> list[str]:
+        return [
+            f"| `{column}` | {note} | " + " | ".join(cell(column, case) for case in known.values()) + " |"
+            for column, note in columns.items()
+        ]
+
+    rule = "|---|---|" + "---:|" * len(known)
+    names = " | ".join(known)
+    units = {score.column: score.unit or "–" for metric in METRICS.values() for score in metric.scores}
+    return "\n".join(
+        [
+            f"| score | asks | {names} |",
+            rule,
+            *rows(ASKS),
+            "",
+            f"| without factors | unit | {names} |",
+            rule,
+            *rows({column: units[column] for column in DESCRIBES}),
+        ]
+    )

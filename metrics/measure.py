@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from .arrays import Array, require_at_least, require_equal_rows, require_train_rows
 from .compute import checked, chosen, columns_of, drawn, require_options
@@ -81,7 +83,8 @@ def measure(
     seen, train = arrays, 2 * rows // 3 if train is None else train
     if whole:
         seen, train = drawn(arrays, seed)
-    train = require_train_rows(train, len(next(iter(seen.values()))))
+    drawn_rows = len(next(iter(seen.values())))
+    train = require_train_rows(train, drawn_rows)
     options = options or {}
     for name, keywords in options.items():
         require_options(name, keywords)
@@ -103,7 +106,8 @@ def measure(
     tasks = [(metric, draw) for metric in metrics for draw in range(halves[metric.name] + 1)]
     tasks.sort(key=lambda task: not task[0].trees)  # longest first
     done: dict[tuple[str, int], dict[str, Any] | None] = {}
-    with ThreadPoolExecutor(os.cpu_count() if draws else 1) as pool:
+    # One limit around all: each metric's own, set and restored by several threads at once, would not be restored.
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() if draws else 1) as pool:
         for task, columns in zip(tasks, pool.map(lambda task: one(*task), tasks), strict=True):
             done[task[0].name, task[1]] = columns
             if progress is not None:
@@ -122,14 +126,21 @@ def measure(
                 deviation=deviation,
                 score=score,
                 metric=metric.name,
+                estimator=function_of(metric).__name__,
                 settings=settings_of(metric, options.get(metric.name, {})),
-                rows=rows if metric.whole else len(next(iter(seen.values()))),
-                train=train,
+                rows=rows if metric.whole else train if metric.rows == "train" else drawn_rows,
+                train=train if metric.rows == "split" else None,
                 seed=seed,
                 draws=len(spread) if interval else 0,
                 level=level,
             )
     return results
+
+
+def function_of(metric: Metric) -> Callable[..., Any]:
+    """The function itself, without the keywords that a row of the table fixes."""
+    function = metric.function
+    return function.func if isinstance(function, partial) else function
 
 
 def settings_of(metric: Metric, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,7 +175,8 @@ def _half(arrays: Mapping[str, Any], train: int, seed: int, draw: int) -> tuple[
 def _interval(
     value: Any, spread: list[float], score: Score, level: float
 ) -> tuple[float | None, tuple[float, float] | None]:
-    if len(spread) < LEAST_DRAWS:
+    spread = [found for found in spread if math.isfinite(found)]
+    if len(spread) < LEAST_DRAWS or not math.isfinite(value):
         return None, None
     deviation = float(np.std(spread, ddof=1))
     reach = float(student.ppf(0.5 + level / 2, len(spread) - 1)) * deviation

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from .result import Result, shown
+from .result import Result, interval_text, shown
 from .table import METRICS
 
 ARROWS = {"higher": "↑", "lower": "↓", None: " "}
@@ -32,21 +32,27 @@ def page(results: Mapping[str, Result]) -> str:
         inputs = METRICS[result.metric].inputs
         section = next(name for name, takes in SECTIONS.items() if takes(inputs))
         sections[section].append(line(result))
-    some = next(iter(results.values()), None)
     parts = [f"{name}\n" + "\n".join(lines) for name, lines in sections.items() if lines]
-    if some is not None:
-        seed = f"{some.rows} rows, the first {some.train} train; seed {some.seed}"
-        drawn = max(result.draws for result in results.values())
-        how = f"; brackets: {some.level:.0%} intervals from up to {drawn} random halves" if drawn else ""
-        parts.append(f"{seed}{how}. ↑ higher is better, ↓ lower is better, neither where there is no arrow.")
+    if results:
+        parts.append(footnote(list(results.values())))
     return "\n\n".join(parts)
+
+
+def footnote(results: Sequence[Result]) -> str:
+    """From how many rows, and what brackets and arrows mean."""
+    rows = max(result.rows for result in results)
+    train = next((result.train for result in results if result.train), None)
+    split = f", the first {train} train" if train else ""
+    drawn = max(result.draws for result in results)
+    how = f"; brackets: {results[0].level:.0%} intervals from up to {drawn} random halves" if drawn else ""
+    arrows = "↑ higher is better, ↓ lower is better, neither where there is no arrow"
+    return f"{rows} rows{split}; seed {results[0].seed}{how}. {arrows}."
 
 
 def line(result: Result) -> str:
     """One score; a matrix says only its shape."""
     score = result.score
-    interval = "" if result.interval is None else "[{:.4f}, {:.4f}]".format(*result.interval)
     return (
-        f"{score.column:<40} {shown(result.value):>10} {ARROWS[score.direction]} {interval:<20} "
+        f"{score.column:<40} {shown(result.value):>10} {ARROWS[score.direction]} {interval_text(result.interval):<20} "
         f"{score.unit:<5} {score.meaning}"
     )

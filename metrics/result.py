@@ -25,12 +25,14 @@ class Result:
     """Column, direction, unit, meaning."""
     metric: str
     """Key of `METRICS`."""
+    estimator: str
+    """The function that made it, in `disbench.metrics`."""
     settings: Mapping[str, Any]
     """Every keyword of the estimator that changes the number."""
     rows: int
-    """That were at hand, training and test together."""
-    train: int
-    """Of them for training."""
+    """That it was computed from, training and test together."""
+    train: int | None
+    """Of them for training; None where the metric does not split them."""
     seed: int
     draws: int
     """Half-samples behind the interval."""
@@ -41,14 +43,13 @@ class Result:
         return float(self.value)
 
     def __str__(self) -> str:
-        """`mig 0.477 [0.471, 0.484]`, with direction, unit and settings."""
-        settings = ", ".join(f"{key}={value}" for key, value in self.settings.items())
-        better = {"higher": "higher is better", "lower": "lower is better"}.get(
-            self.score.direction or "", ""
-        )
-        tail = "; ".join(part for part in (better, f"{self.rows} rows", settings) if part)
+        """`mig 0.4773 [0.4710, 0.4840] (mig, bins=20; 15000 rows; seed 0; higher is better)`."""
+        settings = "".join(f", {key}={value}" for key, value in self.settings.items())
+        better = f"; {self.score.direction} is better" if self.score.direction else ""
         unit = f" {self.score.unit}" if self.score.unit else ""
-        return f"{self.score.column} {shown(self.value)}{unit}{interval_text(self)} ({tail})"
+        value = f"{self.score.column} {shown(self.value)}{unit}"
+        bracket = f" {interval_text(self.interval)}" if self.interval else ""
+        return f"{value}{bracket} ({self.estimator}{settings}; {self.rows} rows; seed {self.seed}{better})"
 
 
 def shown(value: Any) -> str:
@@ -57,6 +58,6 @@ def shown(value: Any) -> str:
     return f"{array:.4f}" if array.ndim == 0 else " x ".join(map(str, array.shape))
 
 
-def interval_text(result: Result) -> str:
-    """` [low, high]`, or nothing."""
-    return "" if result.interval is None else " [{:.4f}, {:.4f}]".format(*result.interval)
+def interval_text(interval: tuple[float, float] | None) -> str:
+    """`[low, high]`, or nothing."""
+    return "" if interval is None else "[{:.4f}, {:.4f}]".format(*interval)

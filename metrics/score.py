@@ -26,6 +26,8 @@ class Score:
     """A list is [D], a matrix [D, K]."""
     field: str | None = None
     """The field of the function's result, None for the result itself."""
+    may_be_infinite: bool = False
+    """Whether it is infinite for some codes that are in order."""
 
 
 @dataclass(frozen=True)

@@ -295,7 +295,12 @@ METRICS: Mapping[str, Metric] = {
             function=gaussian_total_correlation,
             inputs=("codes",),
             rows="train",
-            scores=(Score("gaussian_total_correlation", None, "nats", "total correlation of N(0, cov of codes)"),),
+            scores=(
+                Score(
+                    "gaussian_total_correlation", None, "nats", "total correlation of N(0, cov of codes)",
+                    may_be_infinite=True,
+                ),
+            ),
             summary="dependence among codes, were they Gaussian (Locatello et al. 2019)",
         ),
         Metric(

@@ -1,4 +1,4 @@
-"""`disbench evaluate CODES.npz`: every metric that a file's arrays allow; `disbench limits`: what metrics can tell."""
+"""`disbench evaluate CODES.npz`: every metric that a file's arrays allow."""
 
 from __future__ import annotations
 
@@ -41,21 +41,9 @@ def add_commands(commands: Commands[Any]) -> None:
     command.add_argument("--seed", type=int, default=0, help="seed of classifiers and samples (default: 0)")
     command.add_argument(
         "--json", action="store_true",
-        help="print JSON alone: values by name, with --draws also intervals and settings",
+        help="print JSON alone: values by name, null for an infinite one; with --draws also intervals, settings",
     )  # fmt: skip
     command.set_defaults(handle=handle)
-    limits = commands.add_parser(
-        "limits", help="what every score says of codes whose quality is known by construction (Markdown)"
-    )
-    limits.set_defaults(handle=show_limits)
-
-
-def show_limits(arguments: argparse.Namespace) -> int:
-    """Print the table of known limits."""
-    from disbench.metrics import limits_page
-
-    print(limits_page())
-    return 0
 
 
 def handle(arguments: argparse.Namespace) -> int:
@@ -82,20 +70,24 @@ def handle(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise BadInput(f"{arguments.file}: {error}") from error
     for column, result in results.items():
-        if not np.isfinite(np.asarray(result.value, dtype=float)).all():
+        value = np.asarray(result.value, dtype=float)
+        if np.isnan(value).any() or (np.isinf(value).any() and not result.score.may_be_infinite):
             raise BadInput(
                 f"{arguments.file}: {column} is no finite number: values of an array are out of range"
             )
     if not arguments.json:
         print(page(results))
         return 0
-    values = {column: result.value for column, result in results.items()}
+    values = {
+        column: None if result.score.may_be_infinite and np.isinf(result.value) else result.value
+        for column, result in results.items()
+    }
     if draws:
         values["intervals"] = {
             column: result.interval for column, result in results.items() if result.interval
         }
         values["settings"] = {result.metric: dict(result.settings) for result in results.values()}
-    print(json.dumps(values, default=str))
+    print(json.dumps(values, default=str, allow_nan=False))
     return 0
 
 

@@ -129,12 +129,48 @@ def test_evaluate_prints_json_alone(capsys, codes_file):
 
 
 def test_evaluate_for_people(capsys, codes_file):
-    """A line a score, with direction and meaning."""
+    """A line a score, with interval, direction and meaning, under what it takes."""
     status, out, _ = run(capsys, "evaluate", codes_file, "--metrics", "mig")
     assert status == 0
-    name, value, arrow = out.split()[:3]
+    section, line, _, footnote = out.splitlines()
+    assert section == "Factors in codes"
+    name, value, arrow, low, high = line.split()[:5]
     assert (name, arrow) == ("mig", "↑")
     assert float(value) == pytest.approx(1, abs=0.05)
+    assert float(low.strip("[,")) <= float(value) <= float(high.strip("]"))
+    assert "95% intervals from up to 10 random halves" in footnote
+
+
+def test_evaluate_prints_intervals_and_settings_as_json(capsys, codes_file):
+    """Where draws are asked for; the values stay where they were."""
+    _, plain, _ = run(capsys, "evaluate", codes_file, "--metrics", "mig,dcimig", "--json")
+    _, out, _ = run(capsys, "evaluate", codes_file, "--metrics", "mig,dcimig", "--json", "--draws", 5)
+    values = json.loads(out)
+    assert json.loads(plain) == {name: values[name] for name in ("mig", "dcimig")}
+    low, high = values["intervals"]["mig"]
+    assert low <= values["mig"] <= high
+    assert values["settings"] == {"mig": {"bins": 20}, "dcimig": {"bins": 20}}
+
+
+def test_evaluate_of_a_whole_data_set(capsys, codes_file):
+    """Exact scores are there when the rows are said to be all."""
+    _, out, _ = run(capsys, "evaluate", codes_file, "--metrics", "mig,mig_exact", "--json", "--whole")
+    assert set(json.loads(out)) == {"mig", "mig_exact"}
+    status, _, err = run(capsys, "evaluate", codes_file, "--metrics", "mig_exact", "--json")
+    assert status == 2
+    assert "is of a whole data set" in err
+
+
+def test_evaluate_copied_codes(capsys, tmp_path):
+    """Their total correlation is infinite: shown as such to people, null in JSON, which knows no infinity."""
+    random = np.random.default_rng(0)
+    codes = np.repeat(random.standard_normal((90, 1)), 2, axis=1)
+    np.savez(tmp_path / "copies.npz", codes=codes, factors=random.integers(0, 3, size=(90, 1)))
+    name = "gaussian_total_correlation"
+    _, out, _ = run(capsys, "evaluate", tmp_path / "copies.npz", "--metrics", name, "--json")
+    assert json.loads(out) == {name: None}
+    _, out, _ = run(capsys, "evaluate", tmp_path / "copies.npz", "--metrics", name)
+    assert " inf " in out
 
 
 def test_evaluate_needs_no_posterior(capsys, tmp_path, codes_file):
