@@ -22,8 +22,14 @@ from ..arrays import (
 )
 from .binned import joint_information
 
-CELLS = 2**22
-"""Densities in memory at once."""
+WIDTH = 2**12
+"""Posteriors in work at once."""
+
+CELLS = {"cpu": 2**18, "cuda": 2**24}
+"""Densities in memory at once: what stays in cache, what fills a GPU."""
+
+LEAST = -80.0
+"""Logarithm of a density, relative to the highest posterior's peak, below which a float32 loses it."""
 
 
 def posterior_information(
@@ -33,6 +39,10 @@ def posterior_information(
 
     E[log q(z_j | v_k) - log q(z_j)] over posterior samples: q(z_j) is the mean of q(z_j | x_n) over all N rows,
     q(z_j | v_k) over those of the class. Exact densities, no bins; the expectation alone is sampled.
+
+    Rows that are a sample of a data set bias it upwards where posteriors are narrower than the distance between
+    neighbouring means: each sample then knows its own row, hence the class. A deterministic code of a whole data set,
+    all of whose values differ, truly has I = H(v_k) for every factor.
 
     Args:
         mean: [N, D] posterior means; on a CUDA device the work is done there.
@@ -49,7 +59,9 @@ def posterior_information(
         ValueError: arrays of other shapes, unequal rows, NaN, infinite, or factors that are no whole numbers.
 
     Reference:
-        Chen et al. 2018, "Isolating Sources of Disentanglement in VAEs", section 4 and appendix.
+        Chen et al. 2018, "Isolating Sources of Disentanglement in VAEs", section 4 and appendix. Their code draws
+        10,000 samples for the aggregate and for each class; here the same samples serve both, so that their noise
+        largely cancels.
     """
     means, logvars, classes = as_posterior(mean, logvar, factors)
     rows, dimensions = means.shape
@@ -60,30 +72,40 @@ def posterior_information(
     device = mean.device if isinstance(mean, Tensor) else torch.device("cpu")
 
     centred = means - means.mean(axis=0)
-    widest = -0.5 * logvars
-    widest -= widest.max(axis=0)  # a common factor of all densities cancels
     z = centred[selected] + np.exp(0.5 * logvars[selected]) * noise
     scale = np.sqrt(0.5) * np.exp(-0.5 * logvars)
-    tables = [
-        torch.from_numpy(table.T.astype(np.float32)).to(device) for table in (z, centred, scale, widest)
-    ]
-    members = _one_hot(classes).to(device)  # [N, classes of all factors]
-    starts = np.concatenate(([0], np.cumsum(classes.max(axis=0) + 1)[:-1]))
-    own = torch.from_numpy(classes[selected] + starts).to(device)
-    logged = torch.from_numpy(np.log(rows / members.sum(dim=0).cpu().numpy().astype(np.float64))).to(device)
-
+    peak = -0.5 * (logvars - logvars.min(axis=0))  # a common factor of all densities cancels
+    codes, *posteriors = (
+        torch.from_numpy(table.T.astype(np.float32)).to(device) for table in (z, centred, scale, peak)
+    )
+    aggregate = _log_aggregate(codes, *posteriors)
     information = np.empty((dimensions, classes.shape[1]))
-    for j, (codes, centre, width, height) in enumerate(zip(*tables, strict=True)):
-        terms = torch.zeros(classes.shape[1], dtype=torch.float64, device=device)
-        for some in torch.arange(samples, device=device).split(max(1, CELLS // rows)):
-            densities = codes[some, None] - centre
-            densities.mul_(width).square_().neg_().add_(height).exp_()
-            tiny = torch.finfo(densities.dtype).tiny
-            whole = densities.sum(dim=1, keepdim=True).clamp_min(tiny).double()
-            within = (densities @ members).gather(1, own[some]).clamp_min(tiny).double()
-            terms += (within.log() - whole.log() + logged[own[some]]).sum(dim=0)
-        information[j] = terms.cpu().numpy() / samples
+    for k, labels in enumerate(classes.T):
+        conditional = torch.empty_like(aggregate)
+        for label in np.unique(labels[selected]):
+            drawn, members = (
+                torch.from_numpy(np.flatnonzero(some == label)).to(device)
+                for some in (labels[selected], labels)
+            )
+            conditional[:, drawn] = _log_aggregate(
+                codes[:, drawn], *(table[:, members] for table in posteriors)
+            )
+        information[:, k] = (conditional - aggregate).mean(dim=1).cpu().numpy()
     return np.maximum(information, 0.0)
+
+
+def _log_aggregate(codes: Tensor, mean: Tensor, scale: Tensor, peak: Tensor) -> Tensor:
+    """Log density, up to a constant of each dimension, of codes [D, S] under the equal mixture of posteriors [D, N]."""
+    dimensions, rows = mean.shape
+    total = torch.zeros(codes.shape, dtype=torch.float64, device=codes.device)
+    step = max(1, CELLS[codes.device.type] // (dimensions * min(rows, WIDTH)))
+    for start in range(0, rows, WIDTH):
+        centre, width, height = (table[:, None, start : start + WIDTH] for table in (mean, scale, peak))
+        for first in range(0, codes.shape[1], step):
+            density = codes[:, first : first + step, None] - centre
+            density.mul_(width).square_().neg_().add_(height).clamp_(min=LEAST).exp_()
+            total[:, first : first + step] += density.sum(dim=-1)
+    return (total / rows).log()
 
 
 def posterior_bin_information(
@@ -108,21 +130,33 @@ def posterior_bin_information(
             2 bins, or a limit that is not above 0.
 
     Reference:
-        Do and Tran 2020, "Theory and Evaluation Metrics for Learning Disentangled Representations", appendix.
+        Do and Tran 2020, "Theory and Evaluation Metrics for Learning Disentangled Representations", appendix. Their
+        code takes the density at a bin's centre for its mass and scales the masses of a row to 1, which differs where
+        posteriors are not wider than bins (0.08 by default) or reach beyond the limits.
     """
     means, logvars, classes = as_posterior(mean, logvar, factors)
     if not limit > 0:
         raise ValueError(f"limit: expected a number above 0, got {limit}")
     edges = np.linspace(-limit, limit, require_at_least("bins", bins, 2) + 1)[1:-1]
-    members = _one_hot(classes).numpy()
-    starts = np.concatenate(([0], np.cumsum(classes.max(axis=0) + 1)))
-    information = np.empty((means.shape[1], classes.shape[1]))
-    for j, (centre, width) in enumerate(zip(means.T, np.exp(-0.5 * logvars).T, strict=True)):
-        below = ndtr((edges - centre[:, None]) * width[:, None])
-        masses = np.diff(below, axis=1, prepend=0.0, append=1.0)
-        joint = members.T.astype(np.float64) @ masses / len(means)  # [classes of all factors, bins]
-        information[j] = [joint_information(joint[start:end]) for start, end in itertools.pairwise(starts)]
-    return information
+    sizes = classes.max(axis=0) + 1
+    joint = np.zeros(
+        (means.shape[1], sizes.sum(), bins)
+    )  # of a bin and a class, for every class of every factor
+    for start in range(0, len(means), WIDTH):
+        block = slice(start, start + WIDTH)
+        members = np.hstack(
+            [np.eye(size)[labels] for size, labels in zip(sizes, classes[block].T, strict=True)]
+        )
+        for j, (centre, width) in enumerate(
+            zip(means[block].T, np.exp(-0.5 * logvars[block]).T, strict=True)
+        ):
+            below = ndtr((edges - centre[:, None]) * width[:, None])
+            joint[j] += members.T @ np.diff(below, axis=1, prepend=0.0, append=1.0)
+    joint /= len(means)
+    ends = itertools.pairwise(np.concatenate(([0], np.cumsum(sizes))))
+    return np.stack(
+        [[joint_information(table[first:last]) for table in joint] for first, last in ends], axis=1
+    )
 
 
 def as_posterior(mean: Array, logvar: Array, factors: Array) -> tuple[Floats, Floats, Integers]:
@@ -134,9 +168,3 @@ def as_posterior(mean: Array, logvar: Array, factors: Array) -> tuple[Floats, Fl
         )
     require_equal_rows(mean=means, factors=classes)
     return means, logvars, ranks(classes)
-
-
-def _one_hot(classes: Integers) -> Tensor:
-    """Which class of which factor each row is in: [N, classes of all factors]."""
-    parts = [np.eye(column.max() + 1, dtype=np.float32)[column] for column in classes.T]
-    return torch.from_numpy(np.hstack(parts))
