@@ -38,7 +38,7 @@ def irs(codes: Array, factors: Array, *, quantile: float = 0.99, factor_bins: in
         raise ValueError(f"quantile: expected a number in 0 .. 1, got {quantile}")
     if factor_bins is not None:
         classes = equal_width_bins(classes, bins=require_at_least("factor_bins", factor_bins, 1))
-    active = values[:, values.var(axis=0) > 0]
+    active = values[:, np.ptp(values, axis=0) > 0]  # the variance of equal numbers rounds to more than 0
     if not active.size:
         return 0.0
     largest = np.abs(active - active.mean(axis=0)).max(axis=0)

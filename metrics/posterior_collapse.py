@@ -20,7 +20,10 @@ def mean_variance(mean: Array) -> NDArray[np.float64]:
     Reference:
         Burda et al. 2016, "Importance Weighted Autoencoders", section 5.2.
     """
-    return np.asarray(as_matrix(mean, "mean").var(axis=0, dtype=np.float64))
+    values = as_matrix(mean, "mean")
+    return np.asarray(
+        (values - values[0]).var(axis=0)
+    )  # shifted, so that equal numbers vary by 0, not by rounding
 
 
 def active_units(mean: Array, *, threshold: float = 0.01) -> int:

@@ -66,6 +66,18 @@ def test_dead_codes_depend_on_nothing() -> None:
         assert score(codes[:, :1]) == pytest.approx(0)
 
 
+@pytest.mark.parametrize("dead", [0.1, 1 / 3, 7.7])
+def test_codes_are_dead_whatever_their_value(dead: float) -> None:
+    """Rounding leaves dead codes a covariance of 1e-28, and two of them a correlation of 1."""
+    codes = np.random.default_rng(0).standard_normal((10_000, 2))
+    with_dead = np.column_stack([codes, np.full((10_000, 2), dead)])
+    assert gaussian_total_correlation(with_dead) == pytest.approx(
+        gaussian_total_correlation(codes), abs=1e-12
+    )
+    assert gaussian_total_correlation(with_dead[:, 2:]) == 0
+    assert gaussian_wasserstein_correlation(with_dead[:, 2:], normalised=True) == 0
+
+
 def test_duplicated_code_has_no_bound() -> None:
     code = np.random.default_rng(0).integers(0, 4, size=(64, 1)).astype(float)
     assert gaussian_total_correlation(np.hstack([code, code])) > 15

@@ -69,6 +69,15 @@ def test_dead_codes_lower_the_mean_over_codes_alone() -> None:
     assert jemmig(with_dead, FACTORS) == pytest.approx(1)
 
 
+def test_the_mean_over_codes_can_be_that_over_active_ones():
+    """As the authors of MIG-sup take it: units whose mean has a variance above 0.01."""
+    unused = np.column_stack([PERFECT, np.full(len(PERFECT), 0.1), 1e-3 * PERFECT[:, 0]])
+    assert mig_sup(unused, FACTORS) == pytest.approx(4 / 5)
+    assert mig_sup(unused, FACTORS, active_variance=0) == pytest.approx(1)
+    assert mig_sup(unused, FACTORS, active_variance=0.01) == pytest.approx(1)
+    assert mig_sup(unused, FACTORS, active_variance=100) == 0
+
+
 def test_a_code_of_two_factors_by_hand() -> None:
     """One code holds both factors of 2 and 3 classes apart, another the first alone: what belongs to whom."""
     factors = grid(2, 3)

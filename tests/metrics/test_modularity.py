@@ -51,3 +51,21 @@ def test_constant_and_single_factors() -> None:
     codes = factors @ [[1.0, 0.3], [0.2, 1.0]]
     assert modularity(codes, np.insert(factors, 0, 5, axis=1)) == pytest.approx(modularity(codes, factors))
     assert modularity(codes, factors[:, :1]) == 1
+
+
+def test_dead_codes_can_be_left_out():
+    """The study counts them 0: half of the latents unused halve the score of codes that are perfectly modular."""
+    factors = grid(3, 4)
+    with_dead = np.column_stack([factors, np.full((12, 2), 0.1)])
+    assert modularity(with_dead, factors) == pytest.approx(0.5)
+    assert modularity(with_dead, factors, active_variance=0) == pytest.approx(1)
+    assert modularity(with_dead[:, 2:], factors, active_variance=0) == 0
+
+
+def test_codes_of_little_variance_can_be_left_out():
+    """Collapsed latents still vary a little, and 20 bins between their own ends see noise as information."""
+    factors = np.random.default_rng(0).integers(0, [4, 5], size=(1_000, 2))
+    collapsed = 1e-3 * np.random.default_rng(1).standard_normal((1_000, 3))
+    codes = np.hstack([factors, collapsed])
+    assert modularity(codes, factors) < 0.9
+    assert modularity(codes, factors, active_variance=0.01) == pytest.approx(1, abs=0.01)
