@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import Lasso
 
 from .arrays import Array, Floats, as_matrix
+
+SWEEPS = 10_000
+"""Over the weights of a lasso, at most: latents that are nearly copies of each other take thousands."""
+
+SETTLED = 1e-10
+"""Weights that move less in a sweep are taken for settled."""
 
 
 def udr(
@@ -22,64 +25,84 @@ def udr(
     correlation: Literal["lasso", "spearman"] = "lasso",
     penalty: float = 0.1,
     threshold: float = 0.01,
+    average: Literal["latents", "models"] = "latents",
 ) -> NDArray[np.float64]:
     """How far each model's informative latents are those of the other models, one to one: no factors needed.
 
-    For a pair of models, R[a, b] says how much latent a of the one tells of latent b of the other. Each informative
-    latent b scores r_b^2 / sum_a R[a, b] with r_b its largest R, each informative a likewise; the pair's score is their
-    sum over the number of informative latents of both. A model's score is the median over its pairs.
+    For model m and another, R[a, b] says how much latent a of the other tells of latent b of m. With r_b the largest
+    of column b and r_a that of row a, the pair scores
+
+        1 / (d_other + d_m) * (sum_b r_b^2 / sum_a R[a, b] + sum_a r_a^2 / sum_b R[a, b]),
+
+    over the d informative latents of both. A model's score is the median over the other models. They should be of the
+    same setting and differ in seed alone: the median then says how repeatable that setting's codes are.
 
     Args:
-        codes: one [N, D_m] a model, the codes of the same N inputs in the same order. Latents of different models may
-            differ in number.
+        codes: one [N, D_m] a model, the codes (posterior means) of the same N inputs in the same order. Latents of
+            different models may differ in number.
         kl: one [D_m] a model, E_x KL(q(z_j | x) || p(z_j)) in nats.
-        correlation: "lasso" takes |weights| of an L1-penalised regression of each standardised latent on all of the
-            other model; "spearman" the |rank correlation|, faster.
-        penalty: alpha of the lasso; 0.1 in the paper.
-        threshold: a latent is informative if its KL is above it, in nats; 0.01 in the paper.
+        correlation: "lasso" takes |weights| of an L1-penalised regression of each standardised latent of m on all
+            informative ones of the other; "spearman" the |rank correlation|.
+        penalty: alpha of the lasso: |y - X w|^2 / (2 N) + alpha |w|_1 is least; 0.1 in the paper.
+        threshold: a latent is informative if its KL is above it, in nats; 0.01 in the paper. Others are left out of
+            regressions and sums.
+        average: "latents" is the equation above, in which every latent counts the same; "models" takes the mean over
+            the latents of m, that over those of the other, and half their sum. The two differ only where the models
+            have unequally many informative latents.
 
     Returns:
-        [M], 0 .. 1; higher is better. A model without informative latents scores 0.
+        [M], 0 .. 1; higher is better. Equal, permuted and sign-flipped latents score 1 (by the lasso 1 - `penalty`,
+        which it takes off each weight); latents that are spread evenly over D others about D^-1.5. A pair of which
+        one has no informative latents scores 0. One informative latent that all models share is enough for 1: read
+        their number beside.
 
     Raises:
-        ValueError: fewer than two models, arrays that do not fit, NaN or infinite, or an unknown correlation.
+        ValueError: fewer than two models, arrays that do not fit, NaN or infinite, a negative penalty, or an unknown
+            word.
 
     Reference:
         Duan et al. 2020, "Unsupervised Model Selection for Variational Disentangled Representation Learning", eq. 3.
+        `disentanglement_lib` is `average="models"`, stops at a pair without informative latents, and ends its
+        regressions at a tolerance of 1e-4.
     """
-    if correlation not in ("lasso", "spearman"):
-        raise ValueError(f'correlation: expected "lasso" or "spearman", got {correlation!r}')
+    for word, given, known in (
+        ("correlation", correlation, ("lasso", "spearman")),
+        ("average", average, ("latents", "models")),
+    ):
+        if given not in known:
+            raise ValueError(f'{word}: expected "{known[0]}" or "{known[1]}", got {given!r}')
+    if not penalty >= 0:
+        raise ValueError(f"penalty: expected a number >= 0, got {penalty}")
     if len(codes) < 2 or len(codes) != len(kl):
         raise ValueError(
             f"codes, kl: expected one of each for two models or more, got {len(codes)} and {len(kl)}"
         )
-    tables = [as_matrix(table, f"codes[{number}]") for number, table in enumerate(codes)]
-    informative = []
-    for number, (table, divergence) in enumerate(zip(tables, kl, strict=True)):
-        values = as_matrix(np.asarray(divergence)[None], f"kl[{number}]")[0]
-        if len(table) != len(tables[0]):
-            raise ValueError(
-                f"codes[{number}]: expected the {len(tables[0])} rows of the first, got {len(table)}"
-            )
+    tables = [as_matrix(table, f"codes[{model}]") for model, table in enumerate(codes)]
+    rows, prepared = len(tables[0]), []
+    for model, (table, divergence) in enumerate(zip(tables, kl, strict=True)):
+        listed = divergence if hasattr(divergence, "detach") else np.asarray(divergence)
+        values = as_matrix(listed[None], f"kl[{model}]")[0]
+        if len(table) != rows:
+            raise ValueError(f"codes[{model}]: expected the {rows} rows of the first, got {len(table)}")
         if len(values) != table.shape[1]:
-            raise ValueError(f"kl[{number}]: expected one a latent, {table.shape[1]}, got {len(values)}")
-        informative.append(values > threshold)
-    ranked = correlation == "spearman"
-    prepared = [_standardised(rankdata(table, axis=0) if ranked else table) for table in tables]
-    scores = np.zeros((len(tables), len(tables)))
-    for i, j in zip(*np.triu_indices(len(tables), 1), strict=True):
-        if ranked:
-            forward = np.abs(prepared[i].T @ prepared[j]) / len(prepared[i])
-            both = (forward, forward)
-        else:
-            both = (
-                _weights(prepared[i], prepared[j], penalty),
-                _weights(prepared[j], prepared[i], penalty).T,
-            )
-        ways = [_pair(relation, informative[i], informative[j]) for relation in both]
-        scores[i, j], scores[j, i] = ways
-    off = ~np.eye(len(tables), dtype=bool)
-    return np.array([np.median(scores[model][off[model]]) for model in range(len(tables))])
+            raise ValueError(f"kl[{model}]: expected one a latent, {table.shape[1]}, got {len(values)}")
+        informative = table[:, values > threshold]
+        prepared.append(
+            _standardised(rankdata(informative, axis=0) if correlation == "spearman" else informative)
+        )
+
+    together = np.hstack(prepared)
+    products = together.T @ together / rows  # correlations of all latents of all models with each other
+    ends = np.cumsum([table.shape[1] for table in prepared])
+    blocks = [slice(end - table.shape[1], end) for end, table in zip(ends, prepared, strict=True)]
+    pairs = np.zeros((len(blocks), len(blocks)))
+    for other, mine in enumerate(blocks):
+        tells = products[mine]
+        relation = np.abs(tells if correlation == "spearman" else _lasso(tells[:, mine], tells, penalty))
+        for model, block in enumerate(blocks):
+            pairs[model, other] = _pair(relation[:, block], average)
+    others = ~np.eye(len(blocks), dtype=bool)
+    return np.array([np.median(row[kept]) for row, kept in zip(pairs, others, strict=True)])
 
 
 def _standardised(values: Floats) -> Floats:
@@ -88,22 +111,31 @@ def _standardised(values: Floats) -> Floats:
     return standard
 
 
-def _weights(left: Floats, right: Floats, penalty: float) -> Floats:
-    """|weight| of each latent on the left in predicting each on the right: [D_left, D_right]."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = Lasso(alpha=penalty).fit(left, right)
-    return np.abs(np.reshape(model.coef_, (right.shape[1], left.shape[1]))).T
+def _lasso(products: Floats, targets: Floats, penalty: float) -> Floats:
+    """Weights [D, T] of T lassos on the same D columns, by coordinate descent on their products X'X / N and X'Y / N."""
+    weights = np.zeros_like(targets)
+    alive = np.flatnonzero(products.diagonal() > 0)
+    for _ in range(SWEEPS):
+        moved = 0.0
+        for column in alive:
+            scale = products[column, column]
+            pull = targets[column] - products[column] @ weights + scale * weights[column]
+            new = np.sign(pull) * np.maximum(np.abs(pull) - penalty, 0) / scale
+            moved = max(moved, float(np.abs(new - weights[column]).max()))
+            weights[column] = new
+        if moved < SETTLED:
+            break
+    return weights
 
 
-def _pair(relation: Floats, left: NDArray[np.bool_], right: NDArray[np.bool_]) -> float:
-    """Score of one pair from R [D_left, D_right] and which latents are informative."""
-    count = int(left.sum() + right.sum())
-    if not left.any() or not right.any():
+def _pair(relation: Floats, average: str) -> float:
+    """Score of one pair from R [D_other, D_m]."""
+    if not relation.size:
         return 0.0
-    total = 0.0
-    for matrix, counted in ((relation, right), (relation.T, left)):
+    sides = []
+    for matrix in (relation, relation.T):
         best, whole = matrix.max(axis=0), matrix.sum(axis=0)
-        alone = np.divide(best**2, whole, out=np.zeros_like(best), where=whole > 0)
-        total += float(alone[counted].sum())
-    return total / count
+        sides.append(np.divide(best**2, whole, out=np.zeros_like(best), where=whole > 0))
+    if average == "models":
+        return float(np.mean([side.mean() for side in sides]))
+    return float(np.concatenate(sides).mean())
