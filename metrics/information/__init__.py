@@ -2,9 +2,10 @@
 
 `binned`: plug-in estimates of codes cut into bins. `nearest_neighbours`: without bins, for codes against codes or
 against classes. `posterior`: of the posterior's samples, from its densities. `known`: distributions whose mutual
-information is known, to measure the bias of all of them.
+information is known. `bias`: what all of them make of those.
 """
 
+from .bias import ESTIMATORS, Bias, bias_page, measured_bias
 from .binned import binned_mutual_information, equal_width_bins, factor_entropy, mutual_information_matrix
 from .known import KNOWN, Known
 from .nearest_neighbours import (
@@ -15,14 +16,18 @@ from .nearest_neighbours import (
 from .posterior import posterior_bin_information, posterior_information
 
 __all__ = [
+    "ESTIMATORS",
     "KNOWN",
+    "Bias",
     "Known",
+    "bias_page",
     "binned_mutual_information",
     "equal_width_bins",
     "factor_entropy",
     "ksg_class_information",
     "ksg_information_matrix",
     "ksg_mutual_information",
+    "measured_bias",
     "mutual_information_matrix",
     "posterior_bin_information",
     "posterior_information",

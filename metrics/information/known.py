@@ -26,6 +26,8 @@ class Known:
     """One line."""
     sample: Callable[[int, np.random.Generator], tuple[Floats, NDArray[np.generic]]]
     """(rows, generator) to left [N] and right [N]."""
+    deviation: float = 0.0
+    """Of the Gaussian noise through which a class is seen."""
 
 
 def _gaussian(correlation: float) -> Known:
@@ -71,6 +73,7 @@ def _classes(classes: int, deviation: float) -> Known:
         "classes",
         f"{classes} classes one apart, seen through Gaussian noise of deviation {deviation:g}",
         sample,
+        deviation,
     )
 
 
