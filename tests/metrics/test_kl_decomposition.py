@@ -164,6 +164,27 @@ def test_far_posteriors_underflow_to_the_nearest() -> None:
     torch.testing.assert_close(log_qz, torch.full((4,), -0.5 * math.log(2 * math.pi) - math.log(4)))
 
 
+def test_the_logarithm_of_the_stratified_density_reads_low_over_all_batches() -> None:
+    """Jensen: unbiased before the logarithm, below the truth after it, and less so the larger the batch."""
+    size, i = 6, 2
+    z, mean, logvar = overlapping(size)
+    exact = math.log(densities_by_hand(z, mean, logvar).prod(axis=2).mean(axis=1)[i])
+
+    def error(rows: int) -> float:
+        estimates = [
+            minibatch_log_densities(z[batch], mean[batch], logvar[batch], dataset_size=size, estimator="mss")[
+                0
+            ]
+            for _, batch in every_batch(size, rows, holding=i)
+        ]
+        positions = [position for position, _ in every_batch(size, rows, holding=i)]
+        return float(np.mean([found[at] for found, at in zip(estimates, positions, strict=True)])) - exact
+
+    errors = [error(rows) for rows in (2, 3, 5)]
+    assert errors[0] < errors[1] < errors[2] < 0
+    assert error(size) == pytest.approx(0, abs=1e-12)
+
+
 @pytest.mark.parametrize("estimator", ["mws", "mss"])
 def test_objectives_can_differentiate_through_stacked_batches(estimator: str) -> None:
     """The gradient of several models at once equals that of one after another, and finite differences."""
@@ -310,6 +331,34 @@ def test_stratified_estimate_approaches_the_mixture_as_batches_grow() -> None:
     assert errors[2] < 1e-4
 
 
+def test_offsets_of_weighted_sampling_in_each_term() -> None:
+    """Against the plain average over the same batches: log N, (D - 1) log N and - D log N, D = 3 and N = 4096."""
+    _, mean, logvar = overlapping(256, 3)
+    plain, weighted = (
+        kl_decomposition(mean, logvar, estimator="mws", batch_size=64, samples=256, dataset_size=size)
+        for size in (1, 4096)
+    )
+    nats = math.log(4096)
+    assert weighted.mutual_information_nats - plain.mutual_information_nats == pytest.approx(nats, abs=1e-5)
+    assert weighted.total_correlation_nats - plain.total_correlation_nats == pytest.approx(2 * nats, abs=1e-5)
+    assert weighted.dimensionwise_kl_nats - plain.dimensionwise_kl_nats == pytest.approx(-3 * nats, abs=1e-5)
+
+
+def test_what_a_batch_does_to_each_term() -> None:
+    """The plain average over a batch bounds I(x; z) by the logarithm of its size, the stratified one by nothing less
+    than log N; both read the marginals' part of it right sooner than the joint's, so total correlation takes the rest.
+    """
+    _, mean, logvar = overlapping(4_096, 4)
+    logvar = logvar - 3.0  # narrow: I(x; z) is above the logarithm of a batch
+    exact = kl_decomposition(mean, logvar, samples=4_096)
+    stratified = kl_decomposition(mean, logvar, estimator="mss", batch_size=64, samples=4_096)
+    plain = kl_decomposition(mean, logvar, estimator="mws", batch_size=64, samples=4_096, dataset_size=1)
+    assert math.log(64) < exact.mutual_information_nats < stratified.mutual_information_nats < math.log(4_096)
+    assert plain.mutual_information_nats < math.log(64)
+    assert stratified.total_correlation_nats < exact.total_correlation_nats < plain.total_correlation_nats
+    assert stratified.dimensionwise_kl_nats < exact.dimensionwise_kl_nats
+
+
 def test_seed_decides_and_nothing_else() -> None:
     _, mean, logvar = overlapping(200, 3)
     state = torch.get_rng_state()
@@ -333,11 +382,11 @@ def test_unequal_shapes_are_refused() -> None:
         kl_decomposition(np.zeros((5, 2)), np.zeros((5, 2)), codes=np.zeros((5, 3)))
 
 
-def test_both_ways_through_the_mixture_agree() -> None:
-    """What an accelerator runs in large blocks, a CPU runs in small ones; 5,000 posteriors take two of either."""
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_both_ways_through_the_mixture_agree(dtype: torch.dtype) -> None:
+    """An accelerator lets every code meet every posterior, a CPU only those that can matter; 5,000 posteriors."""
     z, mean, logvar = overlapping(5_000, 3)
-    joint, marginals = _mixture_log_densities(z[:50], mean, logvar)
-    blocks = list(zip(mean.split(4096), logvar.split(4096), strict=True))
-    torch.testing.assert_close(
-        _on_device(z[:50], blocks), (joint + math.log(5_000), marginals + math.log(5_000))
-    )
+    floor = log_gaussian(z, mean, logvar).sum(dim=1)[:400]
+    near = _mixture_log_densities(z[:400], mean, logvar, floor, dtype)
+    for some, every in zip(near, _on_device(z[:400], mean, logvar), strict=True):
+        torch.testing.assert_close(some.double(), every, atol=1e-6, rtol=0)
