@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import ndtr
-from torch import Tensor
 
+from ..aggregate_posterior import log_marginal_sum
 from ..arrays import (
     Array,
     Floats,
@@ -23,17 +25,11 @@ from ..arrays import (
 from .binned import joint_information
 
 WIDTH = 2**12
-"""Posteriors in work at once."""
-
-CELLS = {"cpu": 2**18, "cuda": 2**24}
-"""Densities in memory at once: what stays in cache, what fills a GPU."""
-
-LEAST = -80.0
-"""Logarithm of a density, relative to the highest posterior's peak, below which a float32 loses it."""
+"""Rows in work at once."""
 
 
 def posterior_information(
-    mean: Array, logvar: Array, factors: Array, *, samples: int = 2_000, seed: int = 0
+    mean: Array, logvar: Array, factors: Array, *, samples: int = 10_000, seed: int = 0
 ) -> NDArray[np.float64]:
     """I(z_j; v_k) with z_j ~ q(z_j | x), the aggregate and each class's aggregate as mixtures over all rows.
 
@@ -45,7 +41,7 @@ def posterior_information(
     all of whose values differ, truly has I = H(v_k) for every factor.
 
     Args:
-        mean: [N, D] posterior means; on a CUDA device the work is done there.
+        mean: [N, D] posterior means.
         logvar: [N, D] logarithms of posterior variances.
         factors: [N, K], whole-number classes.
         samples: rows drawn without replacement, one posterior sample each, at most N. Standard error: about
@@ -69,43 +65,26 @@ def posterior_information(
     random = np.random.Generator(np.random.Philox(seed))
     selected = random.permutation(rows)[:samples]
     noise = random.standard_normal((samples, dimensions))
-    device = mean.device if isinstance(mean, Tensor) else torch.device("cpu")
+    means = means - means.mean(axis=0)
+    z = means[selected] + np.exp(0.5 * logvars[selected]) * noise
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        latents = pool.map(
+            partial(_of_latent, own=classes[selected], classes=classes), z.T, means.T, logvars.T
+        )
+        return np.maximum(np.stack(list(latents)), 0.0)
 
-    centred = means - means.mean(axis=0)
-    z = centred[selected] + np.exp(0.5 * logvars[selected]) * noise
-    scale = np.sqrt(0.5) * np.exp(-0.5 * logvars)
-    peak = -0.5 * (logvars - logvars.min(axis=0))  # a common factor of all densities cancels
-    codes, *posteriors = (
-        torch.from_numpy(table.T.astype(np.float32)).to(device) for table in (z, centred, scale, peak)
-    )
-    aggregate = _log_aggregate(codes, *posteriors)
-    information = np.empty((dimensions, classes.shape[1]))
+
+def _of_latent(z: Floats, mean: Floats, logvar: Floats, *, own: Integers, classes: Integers) -> Floats:
+    """I(z_j; v_k) of one latent, [K]: codes [S] of classes `own` [S, K], posteriors [N] of `classes` [N, K]."""
+    aggregate = log_marginal_sum(z, mean, logvar, np.float64) - np.log(len(mean))
+    conditional = np.empty(own.shape)
     for k, labels in enumerate(classes.T):
-        conditional = torch.empty_like(aggregate)
-        for label in np.unique(labels[selected]):
-            drawn, members = (
-                torch.from_numpy(np.flatnonzero(some == label)).to(device)
-                for some in (labels[selected], labels)
-            )
-            conditional[:, drawn] = _log_aggregate(
-                codes[:, drawn], *(table[:, members] for table in posteriors)
-            )
-        information[:, k] = (conditional - aggregate).mean(dim=1).cpu().numpy()
-    return np.maximum(information, 0.0)
-
-
-def _log_aggregate(codes: Tensor, mean: Tensor, scale: Tensor, peak: Tensor) -> Tensor:
-    """Log density, up to a constant of each dimension, of codes [D, S] under the equal mixture of posteriors [D, N]."""
-    dimensions, rows = mean.shape
-    total = torch.zeros(codes.shape, dtype=torch.float64, device=codes.device)
-    step = max(1, CELLS[codes.device.type] // (dimensions * min(rows, WIDTH)))
-    for start in range(0, rows, WIDTH):
-        centre, width, height = (table[:, None, start : start + WIDTH] for table in (mean, scale, peak))
-        for first in range(0, codes.shape[1], step):
-            density = codes[:, first : first + step, None] - centre
-            density.mul_(width).square_().neg_().add_(height).clamp_(min=LEAST).exp_()
-            total[:, first : first + step] += density.sum(dim=-1)
-    return (total / rows).log()
+        for label in np.unique(own[:, k]):
+            drawn, members = own[:, k] == label, labels == label
+            summed = log_marginal_sum(z[drawn], mean[members], logvar[members], np.float64)
+            conditional[drawn, k] = summed - np.log(members.sum())
+    nats: Floats = (conditional - aggregate[:, None]).mean(axis=0)
+    return nats
 
 
 def posterior_bin_information(

@@ -98,7 +98,7 @@ def test_reading_memory_in_another_shape_is_no_transpose():
 
 
 def test_latents_may_be_moved_scaled_turned_round_and_copied():
-    """Copies have samples of their own, so that a gap of noise is left: 0.02 at 2,000 samples."""
+    """Copies have samples of their own, so that a gap of noise is left: 0.02 of 2,400 samples."""
     mean, factors = np.tile(PERFECT, (40, 1)), np.tile(FACTORS, (40, 1))
     logvar = np.full(mean.shape, -1.0)
     value = mig_chen(mean, logvar, factors)
