@@ -17,6 +17,9 @@ from .posterior import posterior_bin_information, posterior_information
 Estimate: TypeAlias = Callable[[Known, int, np.random.Generator], float]
 """(distribution, rows, generator) to nats."""
 
+Estimator: TypeAlias = tuple[Literal["continuous", "classes"], Estimate]
+"""What it takes beside a continuous quantity, and how it is called."""
+
 
 @dataclass(frozen=True)
 class Bias:
@@ -33,22 +36,29 @@ class Bias:
     """Of one estimate: standard deviation over draws."""
 
 
-def measured_bias(*, rows: int = 1_000, draws: int = 20, seed: int = 0) -> list[Bias]:
+def measured_bias(
+    *,
+    rows: int = 1_000,
+    draws: int = 20,
+    seed: int = 0,
+    estimators: Mapping[str, Estimator] | None = None,
+) -> list[Bias]:
     """Every estimator on every distribution that it takes.
 
     Args:
         rows: of each sample.
         draws: samples, at least 2.
-        seed: of samples; a function of it, the distribution, the estimator and the draw.
+        seed: of samples; a function of it, the distribution, the estimator's place and the draw.
+        estimators: by name; `ESTIMATORS` when left out.
 
     Returns:
-        By distribution, then estimator, in the order of `KNOWN` and `ESTIMATORS`.
+        By distribution, then estimator, in the order of `KNOWN` and of the estimators.
     """
     if draws < 2:
         raise ValueError(f"draws: at least 2 for a deviation, got {draws}")
     found = []
     for place, known in enumerate(KNOWN.values()):
-        for number, (name, (kind, estimate)) in enumerate(ESTIMATORS.items()):
+        for number, (name, (kind, estimate)) in enumerate((estimators or ESTIMATORS).items()):
             if kind != known.right:
                 continue
             streams = (
@@ -79,29 +89,37 @@ def bias_page(*, rows: int = 1_000, draws: int = 20, seed: int = 0) -> str:
     return "\n\n".join(parts)
 
 
-def _bins_of_two(known: Known, rows: int, random: np.random.Generator) -> float:
-    left, right = known.sample(rows, random)
-    binned = equal_width_bins(np.column_stack([left, right]))
-    return float(binned_mutual_information(binned[:, :1], binned[:, 1:])[0, 0])
+def _bins_of_two(bins: int) -> Estimator:
+    def estimate(known: Known, rows: int, random: np.random.Generator) -> float:
+        binned = equal_width_bins(np.column_stack(known.sample(rows, random)), bins=bins)
+        return float(binned_mutual_information(binned[:, :1], binned[:, 1:])[0, 0])
+
+    return "continuous", estimate
 
 
-def _neighbours_of_two(known: Known, rows: int, random: np.random.Generator) -> float:
-    return ksg_mutual_information(*known.sample(rows, random))
+def _neighbours_of_two(neighbours: int) -> Estimator:
+    def estimate(known: Known, rows: int, random: np.random.Generator) -> float:
+        return ksg_mutual_information(*known.sample(rows, random), neighbours=neighbours)
+
+    return "continuous", estimate
 
 
-def _bins(known: Known, rows: int, random: np.random.Generator) -> float:
-    left, right = known.sample(rows, random)
-    return float(mutual_information_matrix(left[:, None], right[:, None])[0, 0])
+def _bins(bins: int) -> Estimator:
+    def estimate(known: Known, rows: int, random: np.random.Generator) -> float:
+        left, right = known.sample(rows, random)
+        return float(mutual_information_matrix(left[:, None], right[:, None], bins=bins)[0, 0])
+
+    return "classes", estimate
 
 
-def _neighbours(neighbours: int) -> Estimate:
+def _neighbours(neighbours: int) -> Estimator:
     def estimate(known: Known, rows: int, random: np.random.Generator) -> float:
         return ksg_class_information(*known.sample(rows, random), neighbours=neighbours)
 
-    return estimate
+    return "classes", estimate
 
 
-def _posterior(share: float, *, binned: bool = False) -> Estimate:
+def _posterior(share: float, *, binned: bool = False) -> Estimator:
     """Of latents of unit deviation; posteriors are as wide as a share of a class's noise, the rest is in the means."""
 
     def estimate(known: Known, rows: int, random: np.random.Generator) -> float:
@@ -113,21 +131,35 @@ def _posterior(share: float, *, binned: bool = False) -> Estimate:
             (mean - mean.mean()) / unit,
             np.full(rows, 2 * math.log(share * known.deviation / unit)),
         )
-        estimator = posterior_bin_information if binned else posterior_information
-        return float(estimator(mean[:, None], logvar[:, None], labels[:, None])[0, 0])
+        arrays = mean[:, None], logvar[:, None], labels[:, None]
+        if binned:
+            return float(posterior_bin_information(*arrays)[0, 0])
+        return float(posterior_information(*arrays, seed=int(random.integers(2**32)))[0, 0])
 
-    return estimate
+    return "classes", estimate
 
 
-ESTIMATORS: Mapping[str, tuple[Literal["continuous", "classes"], Estimate]] = {
-    "20 x 20 bins": ("continuous", _bins_of_two),
-    "KSG, k = 3": ("continuous", _neighbours_of_two),
-    "20 bins": ("classes", _bins),
-    "neighbours, k = 3": ("classes", _neighbours(3)),
-    "neighbours, k = 10": ("classes", _neighbours(10)),
-    "posterior": ("classes", _posterior(1.0)),
-    "posterior, half": ("classes", _posterior(0.5)),
-    "posterior, a tenth": ("classes", _posterior(0.1)),
-    "posterior, half, 100 bins": ("classes", _posterior(0.5, binned=True)),
+ESTIMATORS: Mapping[str, Estimator] = {
+    "20 x 20 bins": _bins_of_two(20),
+    "KSG, k = 3": _neighbours_of_two(3),
+    "20 bins": _bins(20),
+    "neighbours, k = 3": _neighbours(3),
+    "neighbours, k = 10": _neighbours(10),
+    "posterior": _posterior(1.0),
+    "posterior, half": _posterior(0.5),
+    "posterior, a tenth": _posterior(0.1),
+    "posterior, half, 100 bins": _posterior(0.5, binned=True),
 }
 """By name: what they take, and how. Posteriors are as wide as a class's noise, half of it, a tenth of it."""
+
+SETTINGS: Mapping[str, Estimator] = {
+    **ESTIMATORS,
+    "10 x 10 bins": _bins_of_two(10),
+    "50 x 50 bins": _bins_of_two(50),
+    "KSG, k = 1": _neighbours_of_two(1),
+    "KSG, k = 10": _neighbours_of_two(10),
+    "10 bins": _bins(10),
+    "50 bins": _bins(50),
+    "neighbours, k = 1": _neighbours(1),
+}
+"""The same, and the same with other numbers of bins and neighbours."""
