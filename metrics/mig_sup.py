@@ -9,9 +9,7 @@ from .information import factor_entropy, mutual_information_matrix
 from .posterior_collapse import mean_variance
 
 
-def mig_sup(
-    codes: Array, factors: Array, *, bins: int = 20, active_variance: float | None = None
-) -> float:
+def mig_sup(codes: Array, factors: Array, *, bins: int = 20, active_variance: float | None = None) -> float:
     """How far, on average over codes, the factor that a code knows best leads the second.
 
     Mean over j of the gap between the two largest I(z_j; v_k) / H(v_k). MIG asks whether a factor is in one code, this
