@@ -64,3 +64,16 @@ class CohortCheckpoint:
     def remove(self) -> None:
         """Forget it: the training is done."""
         self.path.unlink(missing_ok=True)
+
+
+def interrupted(folder: Path) -> list[list[str]]:
+    """Run ids of every cohort that has a checkpoint in a folder, those with the most steps done first."""
+    found = []
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = file.metadata() or {}
+            found.append((int(about["done"]), [str(name) for name in json.loads(about["run_ids"])]))
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+            continue  # a damaged one: its cohort starts again
+    return [names for _, names in sorted(found, key=lambda pair: -pair[0])]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 
-from disbench.datasets import DataSet, entry
+from disbench.datasets import DataSet, entry, load
 
 from .batches import DRAWN_AHEAD
 from .cohort import train
@@ -17,6 +17,8 @@ from .lowering import TRIED
 from .out_of_memory import is_out_of_memory
 from .run import Cohort, Plan, Run, digest
 from .run_model import Conditioning
+
+Value = TypeVar("Value")
 
 LARGEST = 1024
 """Models in a cohort, at most."""
@@ -141,9 +143,34 @@ def program(run: Run) -> str:
     return digest([*parts, run.precision, Conditioning.of(run).size, entry(run.data_set).image_shape])
 
 
-def plan_for(run: Run, data: DataSet, wanted: int) -> Plan:
-    """The plan of a run's family on the device of its data, of which `wanted` models are to be trained."""
+def once_a_program(function: Callable[[Run], Value]) -> Callable[[Run], Value]:
+    """A function of a run whose value is its program's, computed once for each."""
+    known: dict[str, Value] = {}
+
+    def remembered(run: Run) -> Value:
+        key = program(run)
+        if key not in known:
+            known[key] = function(run)
+        return known[key]
+
+    return remembered
+
+
+def plan_for(run: Run, data: DataSet, wanted: int, share: float = 1.0) -> Plan:
+    """The plan of a run's family on the device of its data, of which `wanted` models are to be trained.
+
+    `share` of the device's memory is the cohort's: others train beside it.
+    """
     if data.device.type == "cpu":
         return ON_CPU
     free, _ = torch.cuda.mem_get_info(data.device)
-    return best_plan(Trials(run, data), free, wanted)
+    return best_plan(Trials(run, data), int(share * free), wanted)
+
+
+def trial_plan(run: Run, wanted: int, device: torch.device, share: float = 1.0) -> Plan:
+    """The same on a device, with nothing of the trials left on it: other processes are to train there."""
+    try:
+        return plan_for(run, load(run.data_set).to(device), wanted, share)
+    finally:
+        if device.type == "cuda":
+            torch.cuda.empty_cache()

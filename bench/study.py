@@ -19,7 +19,6 @@ A study file is TOML. Every key of an arm may also stand at the top of the file,
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import tomllib
@@ -29,7 +28,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from disbench.datasets import Entry, entry
 from disbench.metrics import METRICS, compute
@@ -40,7 +39,9 @@ from .models import ARCHITECTURES
 from .objectives import OBJECTIVES
 from .objectives.setting import Choices
 from .precision import PRECISIONS
+from .resources import Resources
 from .run import EvaluationPlan, Run
+from .strict import Strict, first_objection
 from .training_part import KINDS, rule_of
 
 Positive = Annotated[int, Field(ge=1)]
@@ -50,12 +51,6 @@ Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 DATA_SETS_KEY = "data_sets"
 """Of a study file: every arm on each of them."""
-
-
-class Strict(BaseModel):
-    """Unknown keys and wrong types are errors, and nothing changes after validation."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Correlation(Strict):
@@ -89,7 +84,7 @@ class Arm(Strict):
     condition: str | None = None
     correlation: Correlation | None = None
     hold_out: HoldOut | None = None
-    options: dict[str, str | int | float] = {}
+    options: dict[str, str | int | float] = Field(default_factory=dict)
     architecture: str = "study_conv"
     latents: Positive = 10
     steps: Positive = 300_000
@@ -107,11 +102,11 @@ class Evaluation(Strict):
 
     samples: Annotated[int, Field(ge=10)] = 10_000
     test_samples: Annotated[int, Field(ge=10)] = 5_000
-    metrics: list[str] = []
+    metrics: list[str] = Field(default_factory=list)
     """All that the models' codes allow when left out."""
     whole: bool = False
     """Every image is encoded, and the metrics that are exact over a whole data set are there."""
-    options: dict[str, dict[str, Any]] = {}
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -132,6 +127,8 @@ class Study(Strict):
     seeds: Annotated[int, Field(ge=1, le=100_000)] | list[Seed] = 1
     evaluation: Evaluation = Evaluation()
     arms: Annotated[list[Arm], Field(min_length=1)]
+    cluster: Annotated[Resources, Field(exclude=True)] = Resources()
+    """What tasks get where they run. Not kept in the output folder: a folder is of a study, not of a place."""
 
     def seed_list(self) -> list[int]:
         """The seeds themselves: `seeds = 3` is short for [0, 1, 2]."""
@@ -200,7 +197,10 @@ def shipped_studies() -> dict[str, Path]:
 def load_study(study: str | Path | Study, overrides: Mapping[str, Any] | None = None) -> Study:
     """A study from its name, its file or itself, with `overrides` (dotted keys) on top; `BadInput` if it is wrong."""
     if isinstance(study, Study):
-        return parse_study(study.model_dump(), f"study {study.name}", overrides) if overrides else study
+        if not overrides:
+            return study
+        document = {**study.model_dump(), "cluster": study.cluster.given()}
+        return parse_study(document, f"study {study.name}", overrides)
     shipped = shipped_studies()
     path = shipped.get(str(study)) or Path(study)
     if not path.is_file():
@@ -225,11 +225,18 @@ def parse_study(document: Mapping[str, Any], where: str, overrides: Mapping[str,
     try:
         study = Study.model_validate(spread_defaults(merged))
     except ValidationError as error:
-        raise BadInput(f"{where}: {first_objection(error)}") from error
+        known = [*Study.model_fields, *Arm.model_fields, DATA_SETS_KEY]
+        tables: dict[str, type[Strict]] = {"arms": Arm, "evaluation": Evaluation, "cluster": Resources}
+        raise BadInput(f"{where}: {first_objection(error, known, tables)}") from error
     for number, arm in enumerate(study.arms):
         check_arm(arm, f"{where}: arms.{number}")
     check_evaluation(study.evaluation, f"{where}: evaluation")
     check_seeds(study, where)
+    if study.cluster.address is not None:
+        raise BadInput(
+            f"{where}: cluster.address: a file does not choose the machine that work is sent to;"
+            " give it by --cluster address=... or RAY_ADDRESS"
+        )
     return study
 
 
@@ -286,31 +293,6 @@ def check_data_sets(document: Mapping[str, Any], where: str) -> None:
         raise BadInput(f'{where}: {DATA_SETS_KEY} should be a list of names like ["dsprites"], got {names!r}')
     if "data_set" in document:
         raise BadInput(f"{where}: give data_set or {DATA_SETS_KEY}, not both")
-
-
-def first_objection(error: ValidationError) -> str:
-    """The first of pydantic's objections as one line: key, what it got, what it takes."""
-    objections = error.errors(include_url=False)
-    # An unknown key explains more than the missing one that it was probably meant to be.
-    objection = next((o for o in objections if o["type"] == "extra_forbidden"), objections[0])
-    place = [str(step) for step in objection["loc"] if step not in ("int", "list[constrained-int]")]
-    key = ".".join(place)
-    more = f" (and {len(objections) - 1} more)" if len(objections) > 1 else ""
-    if objection["type"] == "extra_forbidden":
-        tables: dict[str, type[Strict]] = {"arms": Arm, "evaluation": Evaluation}
-        known = list(
-            tables[place[0]].model_fields
-            if place[0] in tables
-            else [*Study.model_fields, *Arm.model_fields, DATA_SETS_KEY]
-        )
-        near = difflib.get_close_matches(place[-1], known, n=1)
-        guess = f"did you mean {near[0]!r}? " if near else ""
-        return f"unknown key {key!r}; {guess}known: {', '.join(known)}{more}"
-    if objection["type"] == "missing":
-        return f"{key} is missing{more}"
-    rule = "should" + objection["msg"].partition("should")[2].replace("a valid", "of type")
-    rule = rule.removesuffix(" after validation, not 0")
-    return f"{key} {rule}, got {objection['input']!r}{more}"
 
 
 def check_arm(arm: Arm, where: str) -> None:

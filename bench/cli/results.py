@@ -1,10 +1,11 @@
-"""`disbench status`, `table`, `plot` and `report`: what a folder of results holds, and how it looks."""
+"""`disbench status`, `cancel`, `table`, `plot` and `report`: what a folder of results holds, and how it looks."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import shlex
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,17 @@ def add_commands(commands: Commands[Any]) -> None:
     plot.set_defaults(handle=draw_figures)
     report = commands.add_parser("report", help="one self-contained HTML page, DIR/report.html")
     report.set_defaults(handle=write_report)
-    for command in (status, table, history, plot, report):
+    cancel = commands.add_parser(
+        "cancel", help="end what works on for a folder on a cluster; checkpoints stay"
+    )
+    cancel.set_defaults(handle=cancel_jobs)
+    for command in (status, table, history, plot, report, cancel):
         command.add_argument("folder", metavar="DIR", type=Path, help="output folder of a sweep")
 
 
 def show_status(arguments: argparse.Namespace) -> int:
-    """Count the study's runs by what became of them."""
+    """Count the study's runs by what became of them, and the jobs that work on without a sweep."""
+    from ..executors import detached
     from ..store import Store
 
     store = Store.existing(arguments.folder)
@@ -49,14 +55,33 @@ def show_status(arguments: argparse.Namespace) -> int:
         {"run": f"{row.objective} {row.strength:g} {row.data_set} seed {row.seed}", "error": row.error}
         for row in of_study[of_study["status"] == "failed"].itertuples()
     ]
+    jobs = {name: place.jobs(store) for name, place in detached().items()}
+    at_work = {name: Counter(job.state for job in found) for name, found in jobs.items() if found}
     if arguments.json:
-        print(json.dumps({"study": study.name, "models": len(runs), **counts, "failures": failures}))
+        beside = {"failures": failures, "jobs": at_work}
+        print(json.dumps({"study": study.name, "models": len(runs), **counts, **beside}))
         return 0
     print(f"{study.name}: {len(runs)} models: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
     for failure in failures:
         print(f"failed: {failure['run']}: {failure['error']}")
-    if counts["missing"] or counts["failed"]:
+    for name, states in at_work.items():
+        print(f"jobs on {name}: " + ", ".join(f"{n} {state}" for state, n in states.items()))
+    if (counts["missing"] or counts["failed"]) and not at_work:
         print("to go on: repeat the `disbench sweep` command that began it; finished models are kept")
+    return 0
+
+
+def cancel_jobs(arguments: argparse.Namespace) -> int:
+    """End every job that works for the folder."""
+    from ..executors import detached
+    from ..store import Store
+
+    store = Store.existing(arguments.folder)
+    ended = [(name, job) for name, place in detached().items() for job in place.cancel(store)]
+    for name, job in ended:
+        print(f"cancelled: {name} {job.name}, {job.state}, {job.models} models")
+    if not ended:
+        print(f"nothing works for {arguments.folder} without a sweep that waits for it")
     return 0
 
 

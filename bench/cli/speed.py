@@ -43,6 +43,7 @@ def add_commands(commands: Commands[Any]) -> None:
 
 def handle(arguments: argparse.Namespace) -> int:
     """Measure, print, and keep what was measured."""
+    from ..devices import chosen_device
     from ..lowering import LOWERINGS
     from ..provenance import commit, device_name, now, versions
     from ..speed import as_markdown, measure, save, ways
@@ -50,7 +51,6 @@ def handle(arguments: argparse.Namespace) -> int:
     from ..speed.machine import rates
     from ..speed.report import as_mapping
     from ..study import parse_study
-    from ..sweep import chosen_device
 
     for name in arguments.lowering:
         if name not in LOWERINGS:

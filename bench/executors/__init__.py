@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from .contract import Executor
-from .local import local
+from typing import cast
 
-EXECUTORS: dict[str, Executor] = {"local": local}
+from .contract import Detached, Executor, Job, Request
+from .local import Local
 
-__all__ = ["EXECUTORS", "Executor"]
+EXECUTORS: dict[str, type[Executor]] = {"local": Local}
+"""A place's module may be imported without its engine, which it asks for when it is built."""
+
+
+def detached() -> dict[str, Detached]:
+    """The places whose work goes on without a sweep, by name."""
+    return {name: cast(Detached, place) for name, place in EXECUTORS.items() if isinstance(place, Detached)}
+
+
+__all__ = ["EXECUTORS", "Detached", "Executor", "Job", "Request", "detached"]

@@ -6,11 +6,15 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
 
 import torch
 
@@ -18,32 +22,76 @@ from disbench.datasets import DataSet, load
 
 from ..allocator import keep_freed_memory
 from ..bad_input import BadInput
+from ..cohort_plan import trial_plan
+from ..devices import chosen_devices
 from ..progress import Progress
-from ..run import Cohort
-from ..store import Store
+from ..run import Cohort, Plan, Run
 from ..work import CohortEnd, fail, finish
+from .contract import RETRIES, Request
+from .task import prepare, take
 
 
-def local(
-    cohorts: Sequence[Cohort],
-    store: Store,
-    study_name: str,
-    device: torch.device,
-    workers: int,
-    progress: Progress,
-) -> Iterator[CohortEnd]:
-    """Finish each cohort; one that raises, or whose process dies, ends as failed rows and the others go on."""
-    names = dict.fromkeys(cohort.shared.data_set for cohort in cohorts)
-    # Opened here even if workers will open them again: a cache is built once, and its progress is seen.
-    opened = {name: open_data_set(name, progress) for name in names}
-    if workers > 1:
-        yield from in_processes(cohorts, store, study_name, device, workers, progress)
-        return
-    keep_freed_memory()
-    placed = {name: data.to(device) for name, data in opened.items()}
-    for cohort in cohorts:
-        progress.cohort_starts(cohort)
-        yield finish(cohort, placed[cohort.shared.data_set], store, study_name, progress.images)
+class Local:
+    """The GPUs of this machine, or its cores.
+
+    One task at a time runs in this process; several run in processes of their own, each on its device with its share of
+    the cores. Small models gain nothing from threads: on a CPU a process for each core trains twice as much as one
+    process with two threads, and is not brought to its knees by a busy neighbour.
+    """
+
+    takes: ClassVar[tuple[str, ...]] = ("workers", "cpus", "gpus")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        resources = request.resources
+        cpu_only = request.device == "auto" and resources.gpus == 0
+        self.found = chosen_devices("cpu" if cpu_only else request.device)
+        if self.found[0].type == "cpu":
+            most = max(1, cores() // (resources.cpus or 1))
+        else:
+            most = len(self.found) * max(1, int(1 / resources.gpus_on("cuda")))
+        self.places = in_turn(self.found, resources.workers or most)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is left: processes end with the iterator that began them."""
+
+    def devices(self) -> list[torch.device]:
+        """One for each worker, the GPUs in turn."""
+        return self.places
+
+    def plan(self, run: Run, wanted: int) -> Plan:
+        """Tried on the GPU with the least memory, so that what fits there fits everywhere."""
+        smallest = min(self.found, key=lambda device: torch.cuda.get_device_properties(device).total_memory)
+        sharing = -(-len(self.places) // len(self.found))
+        return trial_plan(run, wanted, smallest, 1 / sharing)
+
+    def finish(self, cohorts: Sequence[Cohort], at_a_time: int, progress: Progress) -> Iterator[CohortEnd]:
+        """Finish each cohort; one that raises, or whose process dies twice, ends as failed rows; the others go on."""
+        names = dict.fromkeys(cohort.shared.data_set for cohort in cohorts)
+        # Opened here even if workers will open them again: a cache is built once, and its progress is seen.
+        opened = {name: open_data_set(name, progress) for name in names}
+        places = self.places[:at_a_time]
+        if len(places) > 1:
+            # In their share of the cores as the whole study would have it, even if little of it is left to do.
+            threads = self.request.resources.cpus or max(1, cores() // len(places))
+            yield from in_processes(cohorts, self.request, places, threads, progress)
+            return
+        keep_freed_memory()
+        store, name = self.request.store, self.request.study_name
+        placed = {data_set: data.to(places[0]) for data_set, data in opened.items()}
+        for cohort in cohorts:
+            progress.cohort_starts(cohort)
+            yield finish(cohort, placed[cohort.shared.data_set], store, name, progress.images)
+
+
+def in_turn(devices: Sequence[torch.device], workers: int) -> list[torch.device]:
+    """The device of each worker: each device once before any has two."""
+    return [devices[number % len(devices)] for number in range(workers)]
 
 
 def open_data_set(name: str, progress: Progress) -> DataSet:
@@ -54,25 +102,30 @@ def open_data_set(name: str, progress: Progress) -> DataSet:
         raise BadInput(str(error)) from error
 
 
+@dataclass
+class Worker:
+    """A process at work on a cohort."""
+
+    process: BaseProcess
+    device: torch.device
+    cohort: Cohort
+
+
 def in_processes(
     cohorts: Sequence[Cohort],
-    store: Store,
-    study_name: str,
-    device: torch.device,
-    workers: int,
+    request: Request,
+    places: Sequence[torch.device],
+    threads: int,
     progress: Progress,
 ) -> Iterator[CohortEnd]:
-    """Finish cohorts in `workers` processes, each with its share of the cores.
-
-    Small models gain nothing from threads: a process for each core trains twice as much as one process with two
-    threads, and is not brought to its knees by a busy neighbour.
-    """
+    """Finish cohorts in a process for each of `places`; a process that dies is replaced, and its cohort begun again."""
     context = multiprocessing.get_context("spawn")
-    threads = max(1, cores() // workers)
+    store, study_name = request.store, request.study_name
     waiting = list(reversed(cohorts))
-    busy: dict[Connection, tuple[BaseProcess, Cohort]] = {}
+    busy: dict[Connection, Worker] = {}
+    deaths: Counter[str] = Counter()
 
-    def start() -> tuple[Connection, BaseProcess]:
+    def start(device: torch.device) -> tuple[Connection, BaseProcess]:
         here, there = context.Pipe()
         process = context.Process(
             target=serve, args=(there, store.folder, study_name, device, threads), daemon=True
@@ -84,7 +137,7 @@ def in_processes(
         there.close()  # so that the death of the process ends the connection
         return here, process
 
-    def give(connection: Connection, process: BaseProcess) -> None:
+    def give(device: torch.device, connection: Connection, process: BaseProcess) -> None:
         if waiting:
             cohort = waiting.pop()
             try:
@@ -92,29 +145,41 @@ def in_processes(
             except OSError:  # it died while it had nothing to do
                 waiting.append(cohort)
                 process.join()
-                give(*start())
+                give(device, *start(device))
                 return
-            busy[connection] = (process, cohort)
+            busy[connection] = Worker(process, device, cohort)
             progress.cohort_starts(cohort)
         else:
             connection.close()
 
+    def bury(worker: Worker) -> str | None:
+        """Put the cohort of a dead process back into the queue; why not, if it has died too often."""
+        worker.process.join()
+        why = f"its process died with exit code {worker.process.exitcode}"
+        deaths[worker.cohort.cohort_id] += 1
+        if deaths[worker.cohort.cohort_id] > RETRIES:
+            return why if RETRIES == 0 else f"{why}, {deaths[worker.cohort.cohort_id]} times in all"
+        waiting.append(worker.cohort)
+        if not progress.quiet:
+            progress.line(f"{worker.cohort.shared.label}: {why}; begun again from its last checkpoint")
+        return None
+
     try:
-        for _ in range(min(workers, len(waiting))):
-            give(*start())
+        for device in places[: len(waiting)]:
+            give(device, *start(device))
         while busy:
             for connection in wait(list(busy)):
                 assert isinstance(connection, Connection)
-                process, cohort = busy[connection]
+                worker = busy[connection]
                 try:
                     message = connection.recv()
                 except (EOFError, OSError):
                     del busy[connection]
-                    process.join()
-                    why = f"its process died with exit code {process.exitcode}"
-                    yield fail(cohort, why, store, study_name, device)
+                    why = bury(worker)
+                    if why is not None:
+                        yield fail(worker.cohort, why, store, study_name, worker.device)
                     if waiting:
-                        give(*start())
+                        give(worker.device, *start(worker.device))
                     continue
                 if isinstance(message, int):
                     progress.images(message)
@@ -122,29 +187,24 @@ def in_processes(
                 if isinstance(message, BadInput):
                     raise message
                 del busy[connection]
-                give(connection, process)
+                give(worker.device, connection, worker.process)
                 yield message
     finally:
-        for process, _ in busy.values():
-            process.terminate()
+        for worker in busy.values():
+            worker.process.terminate()
 
 
 def serve(connection: Connection, folder: Path, study_name: str, device: torch.device, threads: int) -> None:
     """A worker: takes cohorts from the connection until it closes; answers with image counts and ends."""
     threading.Thread(target=die_with_parent, daemon=True).start()
-    torch.set_num_threads(threads)
-    keep_freed_memory()
-    store, opened = Store(folder), dict[str, DataSet]()
+    prepare(device, threads)
     while True:
         try:
             cohort: Cohort = connection.recv()
         except EOFError:
             return
-        name = cohort.shared.data_set
         try:
-            if name not in opened:
-                opened[name] = load(name).to(device)
-            connection.send(finish(cohort, opened[name], store, study_name, connection.send))
+            connection.send(take(cohort, folder, study_name, device, connection.send))
         except (BadInput, OSError) as error:
             connection.send(BadInput(str(error)))
 
