@@ -37,6 +37,9 @@ INK, FAINT, DEAD = "#1A1A1A", "#767676", "#767676"
 HEAT = ("#F7FAFC", "#A9CFE6", "#3A8FC2", "#00568A", "#002B47")
 """Of heat maps, from nothing to much."""
 
+OPPOSED = ("#7A3000", "#D98040", "#F5CBA8", "#FAFAFA", "#A9CFE6", "#3A8FC2", "#004A78")
+"""Of heat maps whose zero is in the middle: orange below, blue above, alike in lightness."""
+
 ACCENT = "#D55E00"
 """A mark on a heat map."""
 
@@ -100,6 +103,12 @@ def line_style(objective: str, number: int = 0) -> dict[str, Any]:
 def heat_colours() -> Colormap:
     """White for nothing, dark blue for much: one order of luminance, so that it reads in grey too."""
     colours: Colormap = seaborn.blend_palette(HEAT, as_cmap=True)
+    return colours
+
+
+def opposed_colours() -> Colormap:
+    """Orange for -1, white for 0, blue for 1."""
+    colours: Colormap = seaborn.blend_palette(OPPOSED, as_cmap=True)
     return colours
 
 

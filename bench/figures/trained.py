@@ -7,16 +7,21 @@ from typing import Any
 
 from disbench.datasets import DataSet, load
 
+from ..bad_input import BadInput
 from ..models import VAE
 from ..run import Run
 from ..store import Store
 
 
 def trained(store: Store, row: Mapping[str, Any]) -> tuple[Run, VAE] | None:
-    """The run and model of a row; None if its weights are no longer in the store."""
-    if not (store.weights / f"{row['cohort_id']}.safetensors").is_file():
+    """The run and model of a row; None if its weights are no longer in the store, or damaged, which is said."""
+    if row["run_id"] not in store.trained():
         return None
-    return store.model(row)
+    try:
+        return store.model(row)
+    except BadInput as fault:
+        store.notices.say(str(fault))
+        return None
 
 
 def images_of(name: str) -> DataSet | None:

@@ -1,9 +1,7 @@
 """Figures show what the rows say, can be read, and can be told apart by everybody."""
 
 import itertools
-import json
 from pathlib import Path
-from typing import NamedTuple
 
 import matplotlib
 import numpy as np
@@ -11,11 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from invented import invented
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from PIL import Image
+from readable import assert_readable, drawn
 
 from disbench.bench import BadInput
 from disbench.bench.figures import FIGURES, FINGERPRINT, fingerprint, save_figures
@@ -24,138 +22,31 @@ from disbench.bench.figures.kl_decomposition import LABELS
 from disbench.bench.figures.over_training import curve, histories_of
 from disbench.bench.figures.page import arm_by_arm, wrapped
 from disbench.bench.figures.strength_axis import StrengthAxis
-from disbench.bench.figures.style import HEAT, MARKERS, PALETTE, TERM_COLOURS, heat_colours, ink_on, look
+from disbench.bench.figures.style import (
+    HEAT,
+    MARKERS,
+    PALETTE,
+    TERM_COLOURS,
+    heat_colours,
+    ink_on,
+    look,
+    opposed_colours,
+)
 from disbench.bench.figures.tiles import GAP, SMALLEST, mosaic
 from disbench.bench.history import COLUMNS
 from disbench.bench.objectives import OBJECTIVES
 from disbench.bench.store import HISTORY_FIELDS, Store, schema
-from disbench.datasets import DATA_SETS
 
 FROM_ROWS = ("kl_decomposition", "scores", "rate_distortion", "kl_per_dimension", "mutual_information")
-FROM_MODELS = ("traversals", "condition_samples")
+FROM_MODELS = ("traversals", "condition_samples", "collapse")
 FROM_HISTORY = ("training", "latents_over_training")
-
-
-def invented(
-    objectives=("vae", "beta_vae", "beta_tcvae", "cvae"),
-    strengths=(1.0, 4.0, 16.0),
-    seeds=2,
-    latents=10,
-    data_sets=("dsprites", "digits"),
-    options=None,
-) -> pd.DataFrame:
-    """Rows of models that nobody trained, with scores that fall with strength as real ones do."""
-    rng, rows = np.random.default_rng(0), []
-    grid = itertools.product(data_sets, objectives, strengths, range(seeds))
-    for data_set, objective, strength, seed in grid:
-        known, factors = OBJECTIVES[objective], DATA_SETS[data_set].factor_names
-        if known.strength is None and strength != strengths[0]:
-            continue
-        told = factors[0] if known.conditional else None
-        kept = len(factors) - (told is not None)
-        information, dependence, rest = np.abs(rng.normal(size=3)) + np.array([9, 10 / (1 + strength), 0.2])
-        rows.append(
-            dict.fromkeys(schema().names)
-            | {
-                "status": "done",
-                "data_set": data_set,
-                "objective": objective,
-                "condition": told,
-                "strength": strength if known.strength else 1.0,
-                "seed": seed,
-                "run_id": f"{data_set} {objective} {strength} {seed}",
-                "cohort_id": "none",
-                "configuration": json.dumps({"options": options or {}, "strength": strength, "seed": seed}),
-                "elbo_nats": -100 - strength + rng.normal(),
-                "reconstruction_nats": 90 + strength + rng.normal(),
-                "mutual_information_nats": information,
-                "total_correlation_nats": dependence,
-                "dimensionwise_kl_nats": rest,
-                "kl_nats": information + dependence + rest,
-                "active_units": float(latents // 2),
-                "mig": rng.random() if kept else np.nan,
-                "kl_per_dimension_nats": rng.exponential(size=latents) / (1 + strength),
-                "mutual_information": rng.random((latents, kept)) if kept else None,
-            }
-        )
-    return pd.DataFrame(rows)
+FROM_MANY = ("agreement",)  # needs more models than some of the grids below: see test_figure_agreement.py
 
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Store:
     """A store without weights."""
     return Store(tmp_path)
-
-
-def drawn(name: str, rows: pd.DataFrame, store: Store) -> Figure:
-    """A figure that must be there, rendered once."""
-    with look():
-        figure = FIGURES[name].draw(rows, store)
-        assert figure is not None
-        FigureCanvasAgg(figure).draw()
-    return figure
-
-
-class Box(NamedTuple):
-    """Where a text lies, in pixels: its centre, its size along and across the writing, the angle of the writing."""
-
-    text: str
-    centre: np.ndarray
-    size: np.ndarray
-    degrees: float
-    edges: np.ndarray
-
-    @classmethod
-    def of(cls, text: Text, figure: Figure) -> "Box":
-        """Measure a text upright and as it stands; both boxes have the same centre."""
-        renderer = FigureCanvasAgg(figure).get_renderer()
-        edges, degrees = text.get_window_extent(renderer), text.get_rotation()
-        text.set_rotation(0)
-        size = text.get_window_extent(renderer).size
-        text.set_rotation(degrees)
-        return cls(text.get_text(), (edges.min + edges.max) / 2, size, degrees, edges.get_points())
-
-    def touches(self, other: "Box") -> bool:
-        """Whether two texts overlap by more than half a pixel; texts of one angle are compared along that angle."""
-        (a, half_a), (b, half_b) = self.along(other.degrees), other.along(self.degrees)
-        return bool((np.abs(a - b) < half_a + half_b - 0.5).all())
-
-    def along(self, degrees: float) -> tuple[np.ndarray, np.ndarray]:
-        """Centre and half size, turned upright if the other text has the same angle."""
-        if degrees != self.degrees:
-            return self.centre, (self.edges[1] - self.edges[0]) / 2
-        cosine, sine = np.cos(np.radians(-degrees)), np.sin(np.radians(-degrees))
-        return np.array([[cosine, -sine], [sine, cosine]]) @ self.centre, self.size / 2
-
-
-def texts(figure: Figure) -> list[Box]:
-    """Every text that shows."""
-    return [
-        Box.of(text, figure)
-        for text in figure.findobj(Text)
-        if text.get_text().strip() and text.get_visible() and shows(text, figure)
-    ]
-
-
-def shows(text: Text, figure: Figure) -> bool:
-    """Tick labels outside the view are kept by matplotlib but not drawn."""
-    for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            for tick in (*axis.majorTicks, *axis.minorTicks):
-                if text in (tick.label1, tick.label2):
-                    low, high = sorted(axis.get_view_interval())
-                    return bool(low <= tick.get_loc() <= high)
-    return True
-
-
-def assert_readable(figure: Figure) -> None:
-    """No two texts touch, and none runs over the edge of the page."""
-    page = figure.get_size_inches() * figure.dpi
-    boxes = texts(figure)
-    for box in boxes:
-        assert (box.edges >= 0).all() and (box.edges <= page).all(), f"{box.text!r} leaves the page"  # noqa: PT018
-    for a, b in itertools.combinations(boxes, 2):
-        assert not a.touches(b), f"{a.text!r} lies over {b.text!r}"
 
 
 def test_every_figure_says_what_it_shows():
@@ -166,7 +57,7 @@ def test_every_figure_says_what_it_shows():
         assert entry.title[0].isupper()
         assert entry.caption.endswith(".")
         assert entry.needs
-    assert {*FROM_ROWS, *FROM_MODELS, *FROM_HISTORY} == set(FIGURES)
+    assert {*FROM_ROWS, *FROM_MODELS, *FROM_HISTORY, *FROM_MANY} == set(FIGURES)
 
 
 def test_the_test_of_texts_finds_what_it_should():
@@ -453,10 +344,25 @@ def test_heat_maps_darken_all_the_way(vision):
     assert len(HEAT) > 2
 
 
-def test_numbers_in_cells_have_contrast():
+@pytest.mark.parametrize("vision", VISION)
+def test_opposed_colours_tell_sign_and_size(vision):
+    """Both sides darken alike from the middle, and their ends are never taken for each other."""
+    with look():
+        colours = opposed_colours()
+    shades = [matplotlib.colors.to_hex(colours(x)) for x in np.linspace(0, 1, 65)]
+    lightness = np.array([lab(shade, vision)[0] for shade in shades])
+    assert (np.diff(lightness[:33]) > 0).all()
+    assert (np.diff(lightness[32:]) < 0).all()
+    for distance in (8, 16, 24, 32):
+        below, above = shades[32 - distance], shades[32 + distance]
+        assert np.linalg.norm(lab(below, vision) - lab(above, vision)) > 15
+
+
+@pytest.mark.parametrize("palette", [heat_colours, opposed_colours])
+def test_numbers_in_cells_have_contrast(palette):
     """At least 4.5 to 1 on every shade (WCAG AA)."""
     with look():
-        colours = heat_colours()
+        colours = palette()
     for x in np.linspace(0, 1, 64):
         shade = np.array(colours(x)[:3])
         bright, dark = sorted([luminance(shade), luminance(np.array(to_rgb(ink_on(*shade))))], reverse=True)
