@@ -10,9 +10,9 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from ..bad_input import BadInput
-from . import datasets, evaluate, results, speed, studies, sweep
+from . import analysis, datasets, evaluate, results, speed, studies, sweep
 
-COMMANDS = (sweep, results, evaluate, studies, datasets, speed)
+COMMANDS = (sweep, results, analysis, evaluate, studies, datasets, speed)
 """Modules that each add their commands to the parser."""
 
 

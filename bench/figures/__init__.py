@@ -20,6 +20,8 @@ from PIL import Image
 from ..atomic_file import write_atomically
 from ..bad_input import BadInput
 from ..store import Store
+from .agreement import draw_agreement
+from .collapse import draw_collapse
 from .condition_samples import draw_condition_samples
 from .kl_decomposition import draw_kl_decomposition
 from .kl_per_dimension import draw_kl_per_dimension
@@ -91,6 +93,18 @@ FIGURES: dict[str, FigureEntry] = {
             draw_kl_per_dimension,
         ),
         FigureEntry(
+            "collapse",
+            "Posterior collapse",
+            "From 2,000 images and the first seed. A latent is collapsed at ε if its posterior is within ε nats of the "
+            "prior for 99 % of images; at 0.01 nats (dotted) it is passive, active if for at most 1 %, mixed between. "
+            "Diamonds count active units, whose mean has a variance above 0.01. Solid lines are what each latent "
+            "costs, dotted ones what it knows of the image. Where the total correlation of mean codes (of Gaussians) "
+            "is far above that of samples, scores of means count what no sample shows. For conditional models the last "
+            "panel has the variance of each latent's mean over all images, and what of it is left within classes.",
+            "the weights of finished models, and the data set's images",
+            draw_collapse,
+        ),
+        FigureEntry(
             "training",
             "The objective's parts over training",
             "Measured on the training batches as they pass; lines are means over seeds, bands one standard "
@@ -120,6 +134,16 @@ FIGURES: dict[str, FigureEntry] = {
             "some strengths stand for all.",
             "finished models scored with the mutual information of latents and factors",
             draw_mutual_information,
+        ),
+        FigureEntry(
+            "agreement",
+            "Agreement of scores",
+            "Spearman's rank correlation of every two scores over the models of a data set, all objectives and "
+            "strengths; scores marked ↓ are turned round, so that blue means that two prefer the same models. Scores "
+            "that agree stand side by side. Where a number is missing, unrelated scores would agree or disagree as "
+            "much in more than 5 % of cases (permutation test, each pair by itself); `disbench agreement` has all.",
+            "four finished models of a data set with two scores that differ",
+            draw_agreement,
         ),
         FigureEntry(
             "traversals",
