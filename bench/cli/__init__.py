@@ -10,9 +10,9 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from ..bad_input import BadInput
-from . import analysis, datasets, evaluate, results, speed, studies, sweep
+from . import analysis, datasets, estimators, evaluate, results, speed, studies, sweep
 
-COMMANDS = (sweep, results, analysis, evaluate, studies, datasets, speed)
+COMMANDS = (sweep, results, analysis, evaluate, estimators, studies, datasets, speed)
 """Modules that each add their commands to the parser."""
 
 

@@ -5,7 +5,7 @@ against classes. `posterior`: of the posterior's samples, from its densities. `k
 information is known. `bias`: what all of them make of those.
 """
 
-from .bias import ESTIMATORS, Bias, bias_page, measured_bias
+from .bias import ESTIMATORS, SETTINGS, Bias, bias_page, measured_bias
 from .binned import binned_mutual_information, equal_width_bins, factor_entropy, mutual_information_matrix
 from .known import KNOWN, Known
 from .nearest_neighbours import (
@@ -18,6 +18,7 @@ from .posterior import posterior_bin_information, posterior_information
 __all__ = [
     "ESTIMATORS",
     "KNOWN",
+    "SETTINGS",
     "Bias",
     "Known",
     "bias_page",
