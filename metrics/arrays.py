@@ -37,6 +37,25 @@ def as_matrix(values: Array, name: str) -> Floats:
     return matrix
 
 
+LARGEST_LOGVAR = 700.0
+"""Its exponential, and that of its negative, are still numbers."""
+
+
+def as_logvar(values: Array, name: str = "logvar") -> Floats:
+    """Return logarithms of variances [N, D] as float64.
+
+    Raises:
+        ValueError: as `as_matrix`, or a variance that no float holds.
+    """
+    matrix = as_matrix(values, name)
+    if np.abs(matrix).max() > LARGEST_LOGVAR:
+        row, column = np.argwhere(np.abs(matrix) > LARGEST_LOGVAR)[0]
+        raise ValueError(
+            f"{name}: a logarithm of a variance is within -700 .. 700, got {matrix[row, column]} at [{row}, {column}]"
+        )
+    return matrix
+
+
 def as_factors(values: Array, name: str = "factors") -> Integers:
     """Return whole-number classes [N, K] as int64; floats are taken when each equals a whole number.
 

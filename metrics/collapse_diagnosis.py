@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .arrays import Array, Floats, as_classes, as_matrix, require_equal_rows
+from .arrays import Array, Floats, as_classes, as_logvar, as_matrix, require_equal_rows
 from .gaussian_correlation import gaussian_total_correlation
 from .kl_decomposition import gaussian_kl, kl_decomposition
 from .posterior_collapse import mean_variance
@@ -101,7 +101,7 @@ def diagnose_collapse(
     if not 0 <= delta < 0.5:
         raise ValueError(f"delta: expected a share of 0 or more, below 1/2, got {delta}")
     terms = kl_decomposition(mean, logvar, samples=samples, seed=seed)  # checks both
-    means, logvars = as_matrix(mean, "mean"), as_matrix(logvar, "logvar")
+    means, logvars = as_matrix(mean, "mean"), as_logvar(logvar)
     divergences = gaussian_kl(torch.tensor(means), torch.tensor(logvars)).numpy()
     collapsed_inputs = (divergences < epsilon).mean(axis=0)
     variance = mean_variance(means)

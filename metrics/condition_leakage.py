@@ -17,6 +17,7 @@ from .arrays import (
     Floats,
     Integers,
     as_classes,
+    as_logvar,
     as_matrix,
     require_at_least,
     require_equal_rows,
@@ -102,7 +103,7 @@ def condition_leakage(
     if logvar is not None:
         values = values if mean is None else as_matrix(mean, "mean")
         require_equal_rows(mean=values, condition=labels)
-        spread = np.exp(0.5 * as_matrix(logvar, "logvar"))
+        spread = np.exp(0.5 * as_logvar(logvar))
         if spread.shape != values.shape:
             raise ValueError(
                 f"logvar: expected the shape of codes, {list(values.shape)}, got {list(spread.shape)}"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .aggregate_posterior import LOG_2PI, aggregate_log_densities
-from .arrays import Array, as_matrix, require_at_least
+from .arrays import Array, as_logvar, as_matrix, require_at_least
 
 
 def gaussian_kl(mean: Tensor, logvar: Tensor) -> Tensor:
@@ -207,7 +207,7 @@ def kl_decomposition(
     if estimator not in ("mixture", "mws", "mss"):
         raise ValueError(f'estimator: expected "mixture", "mws" or "mss", got {estimator!r}')
     device = mean.device if isinstance(mean, Tensor) else torch.device("cpu")
-    means, logvars = as_matrix(mean, "mean"), as_matrix(logvar, "logvar")
+    means, logvars = as_matrix(mean, "mean"), as_logvar(logvar)
     if means.shape != logvars.shape:
         raise ValueError(
             f"logvar: expected the shape of mean, {list(means.shape)}, got {list(logvars.shape)}"

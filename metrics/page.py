@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from .result import Result, interval_text, shown
 from .table import METRICS
 
 ARROWS = {"higher": "↑", "lower": "↓", None: " "}
 
-SECTIONS = {
+SECTIONS: dict[str, Callable[[Collection[str]], bool]] = {
     "Factors in codes": lambda inputs: "factors" in inputs,
     "Condition in codes": lambda inputs: "condition" in inputs,
     "Posteriors": lambda inputs: "mean" in inputs,

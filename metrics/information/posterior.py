@@ -17,6 +17,7 @@ from ..arrays import (
     Floats,
     Integers,
     as_factors,
+    as_logvar,
     as_matrix,
     ranks,
     require_at_least,
@@ -140,7 +141,7 @@ def posterior_bin_information(
 
 def as_posterior(mean: Array, logvar: Array, factors: Array) -> tuple[Floats, Floats, Integers]:
     """Checked posterior means, log variances and classes from 0; ValueError where they do not fit."""
-    means, logvars, classes = as_matrix(mean, "mean"), as_matrix(logvar, "logvar"), as_factors(factors)
+    means, logvars, classes = as_matrix(mean, "mean"), as_logvar(logvar), as_factors(factors)
     if means.shape != logvars.shape:
         raise ValueError(
             f"logvar: expected the shape of mean, {list(means.shape)}, got {list(logvars.shape)}"

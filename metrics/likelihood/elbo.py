@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..arrays import Array, as_matrix
+from ..arrays import Array, as_logvar, as_matrix
 from ..kl_decomposition import gaussian_kl
 from .estimate import LogLikelihood
 
@@ -62,7 +62,7 @@ def elbo_terms(log_likelihoods: Array, mean: Array, logvar: Array) -> ElboTerms:
         Kingma and Welling 2014, "Auto-Encoding Variational Bayes", eq. 7.
     """
     logs = as_matrix(log_likelihoods, "log_likelihoods")
-    means, logvars = as_matrix(mean, "mean"), as_matrix(logvar, "logvar")
+    means, logvars = as_matrix(mean, "mean"), as_logvar(logvar)
     if means.shape != logvars.shape:
         raise ValueError(
             f"logvar: expected the shape of mean, {list(means.shape)}, got {list(logvars.shape)}"

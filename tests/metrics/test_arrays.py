@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from disbench.metrics import METRICS, active_units, factor_entropy, mig, mutual_information_matrix
+from disbench.metrics import (
+    METRICS,
+    active_units,
+    factor_entropy,
+    kl_decomposition,
+    mig,
+    mutual_information_matrix,
+)
 
 GOOD = np.arange(12.0).reshape(6, 2)
 
@@ -74,3 +81,10 @@ def test_inputs_are_left_as_they_are() -> None:
         keywords = {"train": 60} if metric.rows == "split" else {}
         metric.function(**{name: arrays[name] for name in metric.inputs}, **keywords)
     assert all(np.array_equal(arrays[name], before[name]) for name in arrays)
+
+
+def test_logarithms_of_variances_are_within_what_a_float_holds() -> None:
+    """Beyond, every density would be 0 or infinite, and no message would say why."""
+    for value in (701.0, -701.0):
+        with pytest.raises(ValueError, match=r"logvar: a logarithm of a variance is within .* at \[1, 0\]"):
+            kl_decomposition(np.zeros((2, 2)), np.array([[0.0, 0.0], [value, 0.0]]))
