@@ -8,15 +8,61 @@ study_udr("runs/quick").models              # which models' codes do other seeds
 study_collapse("runs/quick").models         # which latents are switched off, in each model
 """
 
-from .analysis import StudyCollapse as StudyCollapse
-from .analysis import StudyUDR as StudyUDR
-from .analysis import study_collapse as study_collapse
-from .analysis import study_udr as study_udr
-from .analysis.agreement import Agreement as Agreement
-from .analysis.agreement import agreement as agreement
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from .bad_input import BadInput as BadInput
-from .own_model import Evaluation as Evaluation
-from .own_model import evaluate as evaluate
-from .study import Study as Study
-from .study import load_study as load_study
-from .sweep import sweep as sweep
+
+if TYPE_CHECKING:
+    from .analysis import StudyCollapse as StudyCollapse
+    from .analysis import StudyUDR as StudyUDR
+    from .analysis import study_collapse as study_collapse
+    from .analysis import study_udr as study_udr
+    from .analysis.agreement import Agreement as Agreement
+    from .analysis.agreement import agreement as agreement
+    from .own_model import Evaluation as Evaluation
+    from .own_model import evaluate as evaluate
+    from .study import Study as Study
+    from .study import load_study as load_study
+    from .sweep import sweep as sweep
+
+HOMES = {
+    "Agreement": "analysis.agreement",
+    "StudyCollapse": "analysis",
+    "StudyUDR": "analysis",
+    "agreement": "analysis.agreement",
+    "study_collapse": "analysis",
+    "study_udr": "analysis",
+    "Evaluation": "own_model",
+    "evaluate": "own_model",
+    "Study": "study",
+    "load_study": "study",
+    "sweep": "sweep",
+}
+"""The module of each name, imported when the name is asked for: `disbench table` should not wait for PyTorch."""
+
+
+class Package(ModuleType):
+    """The package, in which `sweep` is the function and not the module of that name."""
+
+    def __getattr__(self, name: str) -> object:
+        if name not in HOMES:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f".{HOMES[name]}", self.__name__), name)
+        setattr(self, name, value)
+        return value
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *HOMES})
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # Whoever imports a module of the package binds its name here.
+        is_home = isinstance(value, ModuleType) and HOMES.get(name) == name
+        super().__setattr__(name, getattr(value, name) if is_home else value)
+
+
+sys.modules[__name__].__class__ = Package

@@ -10,6 +10,7 @@ from pathlib import Path
 from disbench.datasets import DATA_SETS
 from disbench.datasets.dsprites_variants import PICTURE_VARIABLE
 from disbench.datasets.official_file import present
+from disbench.datasets.user_data import FACTORS_FILE
 
 
 def content_digest(data_set: str) -> str | None:
@@ -32,6 +33,8 @@ def content_digest(data_set: str) -> str | None:
 
 def path_digest(path: Path) -> str:
     """SHA-256 of a file, or of all files of a folder with their names; empty if it is not there."""
+    if path.is_dir() and not (path / FACTORS_FILE).is_file():
+        return ""  # no data set; it may be a whole disk
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     total = hashlib.sha256()
     for file in files:

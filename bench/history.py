@@ -102,6 +102,20 @@ class History:
         names = self.points[0] if self.points else ()
         return {f"history/{name}": torch.stack([p[name] for p in self.points]) for name in names}
 
+    def fits(self, tensors: Mapping[str, Tensor], done: int) -> bool:
+        """Whether these are what `tensors()` is after `done` steps."""
+        kept = {name: value for name, value in tensors.items() if name.startswith("history/")}
+        shapes = {
+            "history/step": (),
+            "history/images": (),
+            "history/numbers": (len(self.cohort.runs), len(COLUMNS)),
+            "history/kl_per_dimension": (len(self.cohort.runs), self.cohort.shared.latents),
+        }
+        count = sum(map(self.is_point, range(done)))
+        return {name: tuple(value.shape) for name, value in kept.items()} == {
+            name: (count, *shape) for name, shape in shapes.items()
+        }
+
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Go back to what `tensors()` was."""
         kept = {name.removeprefix("history/"): value for name, value in tensors.items() if "history/" in name}

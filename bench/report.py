@@ -15,6 +15,8 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+from disbench.datasets import DATA_SETS
+
 from .atomic_file import write_atomically
 from .bad_input import BadInput
 from .evaluation import SCORES
@@ -92,7 +94,7 @@ def report(store: Store) -> str:
     return environment.get_template("report.html").render(
         study=study,
         paragraphs=[text for text in study.description.split("\n\n") if text.strip()],
-        counts=counts(study, rows),
+        counts=counts(store.register().run_ids, rows),
         failures=failures(rows),
         tables=result_tables(rows),
         further=further_tables(rows),
@@ -112,9 +114,9 @@ def complete(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def counts(study: Study, rows: pd.DataFrame) -> dict[str, int]:
+def counts(run_ids: Iterable[str], rows: pd.DataFrame) -> dict[str, int]:
     """How many of the study's runs are done, diverged, failed and missing."""
-    wanted = {run.run_id for run in study.runs()}
+    wanted = set(run_ids)
     status = rows.loc[rows["run_id"].isin(wanted), "status"]
     found = {name: int((status == name).sum()) for name in ("done", "diverged", "failed")}
     return {**found, "missing": len(wanted) - sum(found.values())}
@@ -237,7 +239,7 @@ def facts(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """Where the numbers come from: what there is of it, name and value."""
     packages: dict[str, set[str]] = {}
     for text in rows["versions"].dropna().unique():
-        for package, number in json.loads(text).items():
+        for package, number in told_versions(text).items():
             packages.setdefault(package, set()).add(number)
     sources = rows[["data_set", "data_source"]].dropna().drop_duplicates()
     dates = rows["finished_at"].dropna()
@@ -251,6 +253,14 @@ def facts(rows: pd.DataFrame) -> list[tuple[str, str]]:
         "Versions": ", ".join(f"{package} {' and '.join(sorted(n))}" for package, n in packages.items()),
     }
     return [(name, value) for name, value in found.items() if value] if len(rows) else []
+
+
+def told_versions(text: str) -> dict[str, str]:
+    """The versions that a row says; none where it says something else."""
+    try:
+        return {str(package): str(number) for package, number in json.loads(text).items()}
+    except (ValueError, AttributeError, RecursionError):
+        return {}
 
 
 def distinct(column: pd.Series[Any]) -> list[str]:
@@ -270,7 +280,8 @@ def duration(seconds: float) -> str:
 
 def repeat_command(study: Study) -> str:
     """The command that makes these results again; of a study that is not shipped, with a file of the configuration."""
-    if study.name in shipped_studies():
+    own_data = any(arm.data_set not in DATA_SETS for arm in study.arms)  # a path, not to be looked into here
+    if study.name in shipped_studies() and not own_data:
         shipped = load_study(study.name)
         overrides: dict[str, Any] = {}
         if len(shipped.arms) == len(study.arms):
@@ -294,7 +305,12 @@ def setting(key: str, value: Any) -> str:
     """An override as the command line takes it."""
     if key == "seeds" and isinstance(value, int):
         return f" --seeds {value}"
-    return f" --set '{key}={value if isinstance(value, str) else json.dumps(value)}'"
+    return f" --set {quoted(f'{key}={value if isinstance(value, str) else json.dumps(value)}')}"
+
+
+def quoted(text: str) -> str:
+    """A word in single quotes for a shell, whatever is in it."""
+    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def as_toml(study: Study) -> str:

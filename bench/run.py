@@ -5,18 +5,37 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 RECIPE = 1
 """Raised when code changes what a configuration computes, so that old rows are not taken for new ones."""
 
+LIKELIHOOD = "likelihood"
+"""What a row's list of metrics calls estimates of log p(x)."""
+
 
 def digest(value: object) -> str:
     """Sixteen hexadecimal digits of the SHA-256 of a JSON-able value in canonical form."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def identity(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a run's configuration its id is the hash of: all but what further scores it gets, and the recipe."""
+    evaluation = dict(configuration["evaluation"])
+    evaluation.pop("metrics", None)
+    evaluation.pop("likelihood", None)
+    if not evaluation.get("whole"):  # as before there was the choice
+        evaluation.pop("whole", None)
+    return {"recipe": RECIPE, **configuration, "evaluation": evaluation}
+
+
+def likelihood_in(configuration: str) -> Mapping[str, Any] | None:
+    """The settings of the likelihood in a row's configuration, as JSON."""
+    settings: Mapping[str, Any] | None = json.loads(configuration)["evaluation"].get("likelihood")
+    return settings
 
 
 @dataclass(frozen=True)
@@ -33,6 +52,13 @@ class EvaluationPlan:
     """Keywords for the metrics, by name."""
     whole: bool = False
     """Whether every image is encoded, for exact scores."""
+    likelihood: Mapping[str, Any] | None = None
+    """Fields of `LikelihoodSettings`, or None for no estimate of log p(x). No part of a run's identity either."""
+
+    @property
+    def scored_by(self) -> tuple[str, ...]:
+        """What a row's list of metrics says."""
+        return (*self.metrics, *([LIKELIHOOD] if self.likelihood is not None else []))
 
 
 @dataclass(frozen=True)
@@ -62,19 +88,22 @@ class Run:
     hold_out: Mapping[str, Any] | None = None
     """The split that keeps combinations of factors from training; scores are over all images."""
 
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """The run as what JSON knows: `from_configuration` turns it back."""
+        # By hand: `dataclasses.asdict` copies all the way down, which for 12,600 runs takes longer than the rest.
+        found = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**found, "evaluation": dict(vars(self.evaluation))}
+
     @cached_property
     def run_id(self) -> str:
         """Hash of everything that changes this run's numbers, and of nothing else."""
-        configuration = asdict(self)
-        del configuration["evaluation"]["metrics"]
-        if not self.evaluation.whole:  # as before there was the choice
-            del configuration["evaluation"]["whole"]
-        return digest({"recipe": RECIPE, **configuration})
+        return digest(identity(self.configuration))
 
     @property
     def family(self) -> str:
         """Hash of what runs share that can train as one cohort: all but strength and seed."""
-        return digest({**asdict(self), "strength": None, "seed": None})
+        return digest({**self.configuration, "strength": None, "seed": None})
 
     @property
     def label(self) -> str:

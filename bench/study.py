@@ -22,7 +22,9 @@ from __future__ import annotations
 import json
 import math
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,6 +52,9 @@ Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 DATA_SETS_KEY = "data_sets"
+MOST_MODELS = 1_000_000
+"""Of a study."""
+
 """Of a study file: every arm on each of them."""
 
 
@@ -139,6 +144,23 @@ class Study(Strict):
         plan = EvaluationPlan(
             samples=self.evaluation.samples,
             test_samples=self.evaluation.test_samples,
+        return [
+            replace(run, strength=strength, seed=seed)
+            for run, arm in zip(self.first_runs(), self.arms, strict=True)
+            for strength in arm.grid()
+            for seed in self.seed_list()
+        ]
+
+    def first_runs(self, contents: Mapping[str, str | None] | None = None) -> list[Run]:
+        """The first run of each arm; the others differ from it in strength and seed.
+
+        `contents` says which pixels data sets have, if it is not to be looked up: of results from elsewhere.
+        """
+        told = (
+            {arm.data_set: content_digest(arm.data_set) for arm in self.arms}
+            if contents is None
+            else contents
+        )
             metrics=tuple(self.evaluation.metrics),
             options=self.evaluation.options,
             whole=self.evaluation.whole,
@@ -146,7 +168,7 @@ class Study(Strict):
         return [
             Run(
                 data_set=arm.data_set,
-                data_content=content_digest(arm.data_set),
+                data_content=told.get(arm.data_set),
                 architecture=arm.architecture,
                 objective=arm.objective,
                 options=resolved_options(arm),
@@ -156,19 +178,17 @@ class Study(Strict):
                 steps=arm.steps,
                 batch_size=arm.batch_size,
                 learning_rate=arm.learning_rate,
-                strength=strength,
-                seed=seed,
+                strength=arm.grid()[0],
+                seed=self.seed_list()[0],
                 evaluation=plan,
                 precision=arm.precision,
                 hold_out=arm.hold_out.model_dump(exclude_none=True) if arm.hold_out else None,
             )
             for arm in self.arms
-            for strength in arm.grid()
-            for seed in self.seed_list()
         ]
 
     def settings(self) -> dict[str, Any]:
-        """What must be equal for two studies to share an output folder: all but grid, list of metrics and prose."""
+        """What must be equal for two studies to share an output folder: all but grid, further scores and prose."""
         arms = [arm.model_dump(exclude={"strengths"}) for arm in self.arms]
         return {
             "name": self.name,
@@ -245,6 +265,23 @@ def override(document: dict[str, Any], key: str, value: Any, where: str) -> dict
     first, *rest = key.split(".")
     if not rest:
         if first in Arm.model_fields and isinstance(document.get("arms"), list):
+def stored_study(document: Any, where: str) -> Study:
+    """The study of an output folder, which may come from anywhere: read as data, nothing that it names is opened.
+
+    It was checked against its data sets and metrics when it was begun; here it must only make sense to this version.
+    """
+    try:
+        study = Study.model_validate(document)
+    except ValidationError as error:
+        raise BadInput(
+            f"{where}: {first_objection(error, list(Study.model_fields), {'arms': Arm})}"
+        ) from error
+    for number, arm in enumerate(study.arms):
+        check_names(arm, f"{where}: arms.{number}")
+    check_size(study, where)
+    return study
+
+
             arms = [{**arm, first: value} if isinstance(arm, Mapping) else arm for arm in document["arms"]]
             return {**document, "arms": arms}
         return {**document, first: value}
@@ -297,17 +334,12 @@ def check_data_sets(document: Mapping[str, Any], where: str) -> None:
 
 def check_arm(arm: Arm, where: str) -> None:
     """Refuse names that are not in the tables and pairs that do not go together."""
-    if arm.objective not in OBJECTIVES:
-        raise unknown("objective", arm.objective, OBJECTIVES, where=where)
+    check_names(arm, where)
     data_set = data_set_entry(arm.data_set, where)
-    if arm.architecture not in ARCHITECTURES:
-        raise unknown("architecture", arm.architecture, ARCHITECTURES, where=where)
-    objective = OBJECTIVES[arm.objective]
     objection = ARCHITECTURES[arm.architecture].objection(data_set.image_shape)
     if objection:
         shape = " x ".join(map(str, data_set.image_shape))
         raise BadInput(f"{where}: architecture {arm.architecture} {objection}; {arm.data_set} has {shape}")
-    check_strengths(arm, objective.strength is not None, where)
     check_condition(arm, data_set.factor_names, where)
     if arm.correlation:
         check_correlation(arm.correlation, data_set, f"{where}: correlation")
@@ -318,6 +350,16 @@ def check_arm(arm: Arm, where: str) -> None:
             takes = ", ".join(objective.options) or "none"
             raise BadInput(f"{where}: {arm.objective} has no option {name!r}; it takes: {takes}")
         check_option(name, value, objective.options[name], f"{where}: options")
+
+
+def check_names(arm: Arm, where: str) -> None:
+    """Refuse what makes no sense whatever the data set holds: names that are not in the tables, wrong options."""
+    if arm.objective not in OBJECTIVES:
+        raise unknown("objective", arm.objective, OBJECTIVES, where=where)
+    if arm.architecture not in ARCHITECTURES:
+        raise unknown("architecture", arm.architecture, ARCHITECTURES, where=where)
+    objective = OBJECTIVES[arm.objective]
+    check_strengths(arm, objective.strength is not None, where)
     if arm.precision not in PRECISIONS:
         raise unknown("precision", arm.precision, PRECISIONS, where=where)
 
@@ -392,9 +434,9 @@ def check_hold_out(arm: Arm, data_set: Entry, where: str) -> None:
 
 def check_distinct(values: Sequence[float], where: str) -> None:
     """Refuse repeated values: two runs with one name."""
-    repeated = next((v for n, v in enumerate(values) if v in values[:n]), math.nan)
-    if not math.isnan(repeated):
-        raise BadInput(f"{where} has {repeated:g} twice")
+    repeated = [value for value, times in Counter(values).items() if times > 1]
+    if repeated:
+        raise BadInput(f"{where} has {repeated[0]:g} twice")
 
 
 def check_evaluation(evaluation: Evaluation, where: str) -> None:
@@ -426,11 +468,19 @@ def tiny_arrays() -> dict[str, Any]:
 
 def check_seeds(study: Study, where: str) -> None:
     """A list of seeds must not be empty or repeat itself, and no two arms may ask for the same run."""
-    if not study.seed_list():
-        raise BadInput(f"{where}: seeds is empty; give a number of seeds or a list like [0, 1, 2]")
-    check_distinct(study.seed_list(), f"{where}: seeds")
+    check_size(study, where)
     seen: set[str] = set()
     for run in study.runs():
         if run.run_id in seen:
             raise BadInput(f"{where}: two arms ask for the same run: {run.label}")
         seen.add(run.run_id)
+
+
+def check_size(study: Study, where: str) -> None:
+    """Some seeds, none of them twice, and no more models than anything here is made for."""
+    if not study.seed_list():
+        raise BadInput(f"{where}: seeds is empty; give a number of seeds or a list like [0, 1, 2]")
+    check_distinct(study.seed_list(), f"{where}: seeds")
+    models = len(study.seed_list()) * sum(len(arm.grid()) for arm in study.arms)
+    if models > MOST_MODELS:
+        raise BadInput(f"{where}: asks for {models:,} models; at most {MOST_MODELS:,} make a study")

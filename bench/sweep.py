@@ -77,6 +77,7 @@ def sweep(
         with Progress(len(runs), images, quiet=quiet) as progress:
             for end in place.finish(todo, queue.at_a_time, progress):
                 progress.models_end(len(end.cohort.runs))
+                store.tidy()
                 if end.error and not quiet:
                     progress.line(f"failed: {end.cohort.shared.label}: {end.error}")
         return store.rows()

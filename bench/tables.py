@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
 from .bad_input import unknown
-from .evaluation import SCORES
-from .objectives import OBJECTIVES
+from .legend import Legend
+from .one_line import one_line
 from .variants import variants
 
 GROUP = ["data_set", "condition", "objective", "variant", "strength"]
@@ -17,6 +18,8 @@ GROUP = ["data_set", "condition", "objective", "variant", "strength"]
 
 READABLE = (
     "elbo_nats",
+    "iwae_nats",
+    "ais_nats",
     "reconstruction_nats",
     "kl_nats",
     "mutual_information_nats",
@@ -33,6 +36,8 @@ READABLE = (
 
 HEADINGS = {
     "elbo_nats": "ELBO",
+    "iwae_nats": "IWAE",
+    "ais_nats": "AIS",
     "reconstruction_nats": "recon.",
     "kl_nats": "KL",
     "mutual_information_nats": "I(x; z)",
@@ -50,35 +55,41 @@ HEADINGS = {
 ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 
 
-def scores_named(names: Sequence[str]) -> list[str]:
+def scores_named(names: Sequence[str], legend: Legend | None = None) -> list[str]:
     """Check that names are scalar scores, and return them."""
-    scalar = [name for name, score in SCORES.items() if score.kind == "number"]
+    scalar = (legend or Legend.of_code()).numbers()
     for name in names:
         if name.strip() not in scalar:
             raise unknown("score", name.strip(), scalar)
     return [name.strip() for name in names]
 
 
-def summary(rows: pd.DataFrame, scores: Sequence[str] | None = None) -> pd.DataFrame:
+def columns_read(scores: Sequence[str] | None = None, legend: Legend | None = None) -> list[str]:
+    """The columns of rows that a summary looks at."""
+    wanted = list(scores) if scores is not None else (legend or Legend.of_code()).numbers()
+    return ["data_set", "condition", "objective", "strength", "seed", "status", "configuration", *wanted]
+
+
+def summary(
+    rows: pd.DataFrame, scores: Sequence[str] | None = None, legend: Legend | None = None
+) -> pd.DataFrame:
     """One line per data set, condition, objective, variant and strength: models, and mean and spread of scores.
 
     Columns: `GROUP`, `models` (finished), `diverged`, and for each score its mean under its own name and its standard
     deviation over seeds (ddof 1; NaN for one seed) as `<score>_std`. A score that no model has stays empty, never
     filled. Diverged and failed models enter no mean.
     """
-    rows = rows.assign(variant=variants_by_objective(rows))
-    wanted = list(scores) if scores is not None else [n for n, s in SCORES.items() if s.kind == "number"]
-    groups = []
-    for key, members in rows.groupby(GROUP, sort=False, dropna=False):
-        done = members[members["status"] == "done"]
-        line = dict(zip(GROUP, key, strict=True))
-        line |= {"models": len(done), "diverged": int((members["status"] == "diverged").sum())}
-        for name in wanted:
-            values = done[name].astype(float)
-            line |= {name: values.mean(), f"{name}_std": values.std(ddof=1)}
-        groups.append(line)
-    spread = [column for name in wanted for column in (name, f"{name}_std")]
-    return pd.DataFrame(groups, columns=[*GROUP, "models", "diverged", *spread])
+    wanted = list(scores) if scores is not None else (legend or Legend.of_code()).numbers()
+    lines = rows.assign(variant=variants_by_objective(rows)).groupby(GROUP, sort=False, dropna=False)
+    about = lines.size().index.to_frame(index=False)
+    line, status = lines.ngroup().to_numpy(), rows["status"].to_numpy()
+    for name, counted in (("models", "done"), ("diverged", "diverged")):
+        about[name] = np.bincount(line[status == counted], minlength=len(about))
+    done = status == "done"
+    values = rows.loc[done, wanted].astype(float).groupby(line[done])
+    spread = pd.concat([values.mean(), values.std(ddof=1).add_suffix("_std")], axis=1)
+    columns = [column for name in wanted for column in (name, f"{name}_std")]
+    return about.join(spread[columns])
 
 
 def history_table(rows: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
@@ -100,11 +111,11 @@ def variants_by_objective(rows: pd.DataFrame) -> pd.Series[str]:
     return pd.concat(found) if found else pd.Series(dtype=str)
 
 
-def shown_scores(part: pd.DataFrame) -> list[str]:
+def shown_scores(part: pd.DataFrame, legend: Legend | None = None) -> list[str]:
     """The readable scores that a part of a summary has, or all of its scores if it was made of chosen ones."""
-    names = [name for name in SCORES if name in part.columns]
-    all_scalar = [name for name, score in SCORES.items() if score.kind == "number"]
-    chosen = [name for name in READABLE if name in names] if names == all_scalar else names
+    scalar = (legend or Legend.of_code()).numbers()
+    names = [name for name in scalar if name in part.columns]
+    chosen = [name for name in READABLE if name in names] if names == scalar else names
     return [name for name in chosen if part[name].notna().any()]
 
 
@@ -112,21 +123,29 @@ def parts(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """A summary cut into one titled part per data set and condition, each with columns of its own."""
     cut = []
     for (data_set, condition), part in table.groupby(["data_set", "condition"], sort=False, dropna=False):
-        cut.append((f"{data_set} given {condition}" if isinstance(condition, str) else str(data_set), part))
+        title = f"{data_set} given {condition}" if isinstance(condition, str) else str(data_set)
+        cut.append((one_line(title), part))
     return cut
 
 
-def cells(part: pd.DataFrame, *, plus_minus: str = " ± ") -> pd.DataFrame:
+def cells(part: pd.DataFrame, legend: Legend | None = None, *, plus_minus: str = " ± ") -> pd.DataFrame:
     """A part of a summary as text: title, strength, seeds, `mean ± spread` of each score that it has."""
-    names = shown_scores(part)
+    legend = legend or Legend.of_code()
+    names = shown_scores(part, legend)
     text = pd.DataFrame(
         {
             "objective": [
-                f"{OBJECTIVES[name].title} ({variant})" if variant else OBJECTIVES[name].title
+                one_line(
+                    f"{legend.objectives[name].title} ({variant})"
+                    if variant
+                    else legend.objectives[name].title
+                )
                 for name, variant in zip(part["objective"], part["variant"], strict=True)
             ],
             "strength": [
-                f"{OBJECTIVES[name].strength} = {strength:g}" if OBJECTIVES[name].strength else ""
+                f"{legend.objectives[name].strength} = {strength:g}"
+                if legend.objectives[name].strength
+                else ""
                 for name, strength in zip(part["objective"], part["strength"], strict=True)
             ],
             "models": [
@@ -136,9 +155,9 @@ def cells(part: pd.DataFrame, *, plus_minus: str = " ± ") -> pd.DataFrame:
         }
     )
     for name in names:
-        heading = HEADINGS.get(name, name) + ARROWS[SCORES[name].direction]
+        heading = HEADINGS.get(name, name) + ARROWS[legend.columns[name].direction]
         text[heading] = [
-            cell(mean, spread, plus_minus, count=SCORES[name].unit == "units")
+            cell(mean, spread, plus_minus, count=legend.columns[name].unit == "units")
             for mean, spread in zip(part[name], part[f"{name}_std"], strict=True)
         ]
     return text
@@ -152,11 +171,11 @@ def cell(mean: float, spread: float, plus_minus: str = " ± ", *, count: bool = 
     return f"{mean:.{digits}f}" + ("" if pd.isna(spread) else f"{plus_minus}{spread:.{digits}f}")
 
 
-def as_markdown(table: pd.DataFrame) -> str:
+def as_markdown(table: pd.DataFrame, legend: Legend | None = None) -> str:
     """Markdown tables that line up in a terminal too, one per data set and condition."""
     blocks = []
     for title, part in parts(table):
-        text = cells(part)
+        text = cells(part, legend).map(lambda cell: cell.replace("|", r"\|"))
         aligned = ("left", "left", *("right",) * (len(text.columns) - 2))
         body = tabulate(
             text, headers="keys", tablefmt="pipe", showindex=False, disable_numparse=True, colalign=aligned
@@ -167,11 +186,11 @@ def as_markdown(table: pd.DataFrame) -> str:
     return "\n\n".join(blocks) + "\n\nMean ± standard deviation over seeds; nats per image.\n"
 
 
-def as_latex(table: pd.DataFrame) -> str:
+def as_latex(table: pd.DataFrame, legend: Legend | None = None) -> str:
     """LaTeX tabulars with booktabs rules, one per data set and condition."""
     blocks = []
     for title, part in parts(table):
-        text = cells(part, plus_minus=r" \pm ")
+        text = cells(part, legend, plus_minus=r" \pm ")
         lines = [" & ".join(escaped(name) for name in text.columns) + r" \\", r"\midrule"]
         for line in text.astype(str).to_numpy().tolist():
             fixed = [escaped(value) for value in line[:3]]
@@ -180,34 +199,52 @@ def as_latex(table: pd.DataFrame) -> str:
             )
         columns = "ll" + "r" * (len(text.columns) - 2)
         body = "\n".join([r"\toprule", *lines, r"\bottomrule"])
-        blocks.append(f"% {title}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}")
+        blocks.append(f"% {escaped(title)}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}")
     return "\n\n".join(blocks) + "\n"
 
 
+LATEX = {
+    "β": r"$\beta$",
+    "γ": r"$\gamma$",
+    "λ": r"$\lambda$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    **{symbol: f"\\{symbol}" for symbol in "_%&#${}"},
+}
+"""What LaTeX would not take as it is, or would take for a command."""
+
+
 def escaped(text: str) -> str:
-    """Text for LaTeX: Greek letters and arrows as mathematics, underscores and per cents escaped."""
-    for symbol, command in (
-        ("β", r"$\beta$"),
-        ("↑", r"$\uparrow$"),
-        ("↓", r"$\downarrow$"),
-        ("_", r"\_"),
-        ("%", r"\%"),
-    ):
-        text = text.replace(symbol, command)
-    return text
+    """Text for LaTeX: Greek letters and arrows as mathematics, nothing left that LaTeX would obey."""
+    return "".join(LATEX.get(character, character) for character in text)
 
 
-def as_csv(table: pd.DataFrame) -> str:
+def as_csv(table: pd.DataFrame, legend: Legend | None = None) -> str:
     """Comma-separated values at full precision, every score; an empty field where there is no value."""
-    return table.to_csv(index=False)
+    return without_formulas(table).to_csv(index=False)
 
 
-def as_json(table: pd.DataFrame) -> str:
+def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose texts no spreadsheet takes for formulas: an apostrophe stands before those that begin like one."""
+    texts = [name for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
+    return table.assign(**{name: table[name].map(without_formula, na_action="ignore") for name in texts})
+
+
+def without_formula(value: object) -> object:
+    """A text that a spreadsheet shows as it is."""
+    begins = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if begins else value
+
+
+def as_json(table: pd.DataFrame, legend: Legend | None = None) -> str:
     """A JSON list of lines at full precision; null where there is no value."""
     return str(table.to_json(orient="records", double_precision=15))
 
 
-FORMATS: dict[str, Callable[[pd.DataFrame], str]] = {
+FORMATS: dict[str, Callable[[pd.DataFrame, Legend | None], str]] = {
     "md": as_markdown,
     "csv": as_csv,
     "latex": as_latex,

@@ -59,6 +59,16 @@ class TrainingState:
             }
         return found
 
+    def fits(self, tensors: Mapping[str, Tensor]) -> bool:
+        """Whether these are what `tensors()` of such a state can be, moments of Adam included."""
+        for name, value in self.weights().items():
+            parts = [tensors.get(f"{part}/{name}") for part in ("weight", "exp_avg", "exp_avg_sq")]
+            if f"step/{name}" not in tensors or any(
+                part is None or part.shape != value.shape or part.dtype != value.dtype for part in parts
+            ):
+                return False
+        return True
+
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Go back to what `tensors()` was at some time; none of Adam's moments means before the first step."""
         with torch.no_grad():

@@ -10,9 +10,10 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from ..bad_input import BadInput
-from . import analysis, datasets, estimators, evaluate, results, speed, studies, sweep
+from ..one_line import one_line
+from . import analysis, datasets, estimators, evaluate, folders, metrics, results, speed, studies, sweep
 
-COMMANDS = (sweep, results, analysis, evaluate, estimators, studies, datasets, speed)
+COMMANDS = (sweep, results, folders, analysis, evaluate, metrics, estimators, studies, datasets, speed)
 """Modules that each add their commands to the parser."""
 
 
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = parsed.handle(parsed)
         sys.stdout.flush()
     except BadInput as error:
-        print(f"disbench: error: {error}", file=sys.stderr)
+        print(f"disbench: error: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("disbench: stopped", file=sys.stderr)

@@ -7,9 +7,13 @@ import json
 import shlex
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .sweep import Commands
+
+if TYPE_CHECKING:
+    from ..executors import Job
+    from ..store import Store
 
 
 def add_commands(commands: Commands[Any]) -> None:
@@ -41,34 +45,43 @@ def add_commands(commands: Commands[Any]) -> None:
 
 def show_status(arguments: argparse.Namespace) -> int:
     """Count the study's runs by what became of them, and the jobs that work on without a sweep."""
-    from ..executors import detached
+    from ..one_line import one_line
     from ..store import Store
 
     store = Store.existing(arguments.folder)
-    study = store.study()
-    runs = study.runs()
-    rows = store.rows().set_index("run_id")
-    of_study = rows[rows.index.isin([run.run_id for run in runs])]
+    register = store.register()
+    rows = store.rows(["run_id", "status", "error", "objective", "strength", "data_set", "seed"])
+    of_study = rows[rows["run_id"].isin(register.run_ids)]
     counts = {name: int((of_study["status"] == name).sum()) for name in ("done", "diverged", "failed")}
-    counts["missing"] = len(runs) - sum(counts.values())
+    models, study = len(register.run_ids), one_line(register.study)
+    counts["missing"] = models - sum(counts.values())
     failures = [
         {"run": f"{row.objective} {row.strength:g} {row.data_set} seed {row.seed}", "error": row.error}
         for row in of_study[of_study["status"] == "failed"].itertuples()
     ]
-    jobs = {name: place.jobs(store) for name, place in detached().items()}
+    jobs = detached_jobs(store)
     at_work = {name: Counter(job.state for job in found) for name, found in jobs.items() if found}
     if arguments.json:
         beside = {"failures": failures, "jobs": at_work}
-        print(json.dumps({"study": study.name, "models": len(runs), **counts, **beside}))
+        print(json.dumps({"study": study, "models": models, **counts, **beside}))
         return 0
-    print(f"{study.name}: {len(runs)} models: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
+    print(f"{study}: {models} models: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
     for failure in failures:
-        print(f"failed: {failure['run']}: {failure['error']}")
+        print(one_line(f"failed: {failure['run']}: {failure['error']}"))
     for name, states in at_work.items():
         print(f"jobs on {name}: " + ", ".join(f"{n} {state}" for state, n in states.items()))
     if (counts["missing"] or counts["failed"]) and not at_work:
         print("to go on: repeat the `disbench sweep` command that began it; finished models are kept")
     return 0
+
+
+def detached_jobs(store: Store) -> dict[str, list[Job]]:
+    """Jobs that work on for the folder, by place; none are looked for where no place has left a folder of its own."""
+    if not store.has_folders_of_others():
+        return {}
+    from ..executors import detached  # with PyTorch, which takes longer than everything else here
+
+    return {name: place.jobs(store) for name, place in detached().items()}
 
 
 def cancel_jobs(arguments: argparse.Namespace) -> int:
@@ -89,13 +102,15 @@ def show_table(arguments: argparse.Namespace) -> int:
     """Print the table of results."""
     from ..bad_input import unknown
     from ..store import Store
-    from ..tables import FORMATS, scores_named, summary
+    from ..tables import FORMATS, columns_read, scores_named, summary
 
     if arguments.format not in FORMATS:
         raise unknown("format", arguments.format, FORMATS)
-    scores = scores_named(arguments.scores.split(",")) if arguments.scores else None
-    rows = Store.existing(arguments.folder).rows()
-    print(FORMATS[arguments.format](summary(rows, scores)))
+    store = Store.existing(arguments.folder)
+    legend = store.register().legend
+    scores = scores_named(arguments.scores.split(","), legend) if arguments.scores else None
+    rows = store.rows(columns_read(scores, legend))
+    print(FORMATS[arguments.format](summary(rows, scores, legend), legend))
     return 0
 
 
@@ -104,10 +119,11 @@ def show_history(arguments: argparse.Namespace) -> int:
     import sys
 
     from ..store import Store
-    from ..tables import history_table
+    from ..tables import columns_read, history_table, without_formulas
 
     store = Store.existing(arguments.folder)
-    history_table(store.rows(), store.history()).to_csv(sys.stdout, index=False)
+    table = history_table(store.rows([*columns_read([]), "run_id"]), store.history())
+    without_formulas(table).to_csv(sys.stdout, index=False)
     return 0
 
 

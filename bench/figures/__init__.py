@@ -5,6 +5,7 @@ To add a figure: one file with a function from (rows, store) to a matplotlib fig
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from PIL import Image
 from ..atomic_file import write_atomically
 from ..bad_input import BadInput
 from ..store import Store
+from ..store.listing import listed
 from .agreement import draw_agreement
 from .collapse import draw_collapse
 from .condition_samples import draw_condition_samples
@@ -224,12 +226,12 @@ def write_pdf(figure: Figure, path: Path) -> None:
 def fingerprint(store: Store) -> str:
     """Hash of all that figures depend on: study, rows, which weights there are, and the code that draws."""
     state = hashlib.sha256(matplotlib.__version__.encode())
-    for path in (
-        store.study_file,
-        *sorted(store.cohorts.glob("*.parquet")),
-        *sorted(Path(__file__).parent.glob("*.py")),
-    ):
-        state.update(path.name.encode() + path.read_bytes())
-    for path in sorted([*store.weights.glob("*.safetensors"), *store.histories.glob("*.parquet")]):
-        state.update(f"{path.name} {path.stat().st_size}".encode())
+    files = (store.study_file, *listed(store.cohorts, ".parquet"), *sorted(Path(__file__).parent.glob("*.py")))
+    beside = (*listed(store.weights, ".safetensors"), *listed(store.histories, ".parquet"))
+    # A file that is gone was joined with others meanwhile: another state, whatever is hashed of this one.
+    with contextlib.suppress(FileNotFoundError):
+        for path in files:
+            state.update(path.name.encode() + path.read_bytes())
+        for path in sorted(beside):
+            state.update(f"{path.name} {path.stat().st_size}".encode())
     return state.hexdigest()

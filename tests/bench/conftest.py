@@ -1,6 +1,7 @@
 """A study that takes seconds, and what was made of it."""
 
-from collections.abc import Iterator
+import runpy
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from disbench.bench import Study, sweep
+from disbench.bench.store import Store
 from disbench.bench.study import parse_study
 
 TINY = {
@@ -74,6 +76,12 @@ def swept(tiny: Study, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
     """The folder and the rows of an uninterrupted sweep of the tiny study, one model a cohort."""
     folder = tmp_path_factory.mktemp("swept") / "out"
     return folder, sweep(tiny, out=folder, device="cpu", cohort_size=1)
+
+
+@pytest.fixture(scope="session")
+def fill() -> Callable[..., Store]:
+    """Writes a store of made-up models: `fill(folder, study, cohort_size=1, points=2)`."""
+    return runpy.run_path(str(Path(__file__).with_name("synthetic_store.py")))["fill"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from disbench.bench import BadInput, load_study, sweep
+from disbench.bench import BadInput, atomic_file, load_study, sweep
 from disbench.bench import run as run_module
-from disbench.bench import store as store_module
 from disbench.bench import work as work_module
 from disbench.bench.cohort import train as train_cohort
 from disbench.bench.data_content import content_digest
@@ -136,23 +136,23 @@ class PowerCut(BaseException):
     """Nothing may catch this."""
 
 
-@pytest.mark.parametrize("moment", range(1, 19))
+@pytest.mark.parametrize("moment", range(1, 21))
 def test_a_death_at_any_write_loses_nothing(moment, swept, tiny, tmp_path, monkeypatch):
     """Die in the middle of the n-th file, go on: the rows are those of an uninterrupted sweep, bit for bit."""
     _, expected = swept
-    real, writes = store_module.write_atomically, []
+    real, writes = atomic_file.flush, []
 
-    def dying(path, write):
-        writes.append(path)
+    def dying(temporary):
+        writes.append(temporary)
         if len(writes) == moment:
-            path.with_name(f".{path.name}.tmp").write_bytes(b"half a fi")
+            temporary.with_name(f".{moment}.tmp").write_bytes(b"half a fi")
             raise PowerCut
-        real(path, write)
+        real(temporary)
 
-    monkeypatch.setattr(store_module, "write_atomically", dying)
+    monkeypatch.setattr(atomic_file, "flush", dying)
     with pytest.raises(PowerCut):
         sweep(tiny, out=tmp_path / "out", device="cpu", cohort_size=1)
-    monkeypatch.setattr(store_module, "write_atomically", real)
+    monkeypatch.setattr(atomic_file, "flush", real)
     same_numbers(sweep(tiny, out=tmp_path / "out", device="cpu", cohort_size=1), expected)
 
 
@@ -344,29 +344,48 @@ def test_folders_that_cannot_be_used(swept, tiny, tmp_path):
         sweep(tiny, out="/proc/nowhere", device="cpu")
 
 
-@pytest.mark.parametrize("damage", [b"", b"PAR1", b"half"])
-def test_damaged_rows_are_named(damage, swept, tiny, tmp_path):
-    """A truncated Parquet file: which, and what to do about it."""
+@pytest.mark.parametrize("damage", [b"", b"PAR1", b"half", b"bit"])
+def test_damaged_rows_are_named_and_computed_anew(damage, swept, tiny, tmp_path, capsys):
+    """A broken Parquet file: which, and what it means; readers leave it, and the next sweep sets it aside."""
     folder = shutil.copytree(swept[0], tmp_path / "out")
     victim = sorted((folder / "cohorts").iterdir())[2]
-    victim.write_bytes(victim.read_bytes()[: len(victim.read_bytes()) // 2] if damage == b"half" else damage)
-    for attempt in (lambda: Store.existing(folder).rows(), lambda: sweep(tiny, out=folder, device="cpu")):
-        with pytest.raises(BadInput, match=f"{victim.name} is damaged; delete it and sweep again"):
-            attempt()
-    victim.unlink()
+    content = victim.read_bytes()
+    place = content.index(b"small_patch")  # a value, not what says how many there are
+    flipped = content[:place] + b"t" + content[place + 1 :]
+    changed = {b"half": content[: len(content) // 2], b"bit": flipped}
+    victim.write_bytes(changed.get(damage, damage))
+    store = Store.existing(folder)
+    assert len(store.rows()) == len(store.rows()) == 5
+    said = capsys.readouterr().err
+    assert f"{victim} is damaged: " in said
+    assert "its runs count as missing; sweep again, and only they are computed anew" in said
+    assert said.count("\n") == 1
+    assert victim.exists()
     same_numbers(sweep(tiny, out=folder, device="cpu", cohort_size=1), swept[1])
+    aside = folder / "damaged" / f"cohorts-{victim.name}"
+    assert f"set aside as {aside}" in capsys.readouterr().err
+    assert aside.exists()
+    assert not victim.exists()
 
 
-def test_damaged_weights_are_named(swept, tmp_path):
-    """The same for a safetensors file, and for one that is gone."""
+def test_damaged_weights_are_named_and_trained_anew(swept, tiny, tmp_path, capsys):
+    """A truncated file, and a bit that is another: no figure shows such a model, and further scores train it again."""
     folder = shutil.copytree(swept[0], tmp_path / "out")
     row = swept[1].iloc[0].to_dict()
     victim = folder / "weights" / f"{row['cohort_id']}.safetensors"
-    victim.write_bytes(victim.read_bytes()[:100])
-    with pytest.raises(BadInput, match="is damaged"):
-        Store.existing(folder).model(row)
+    content = victim.read_bytes()
+    for damage, words in (
+        (content[:100], "has no weights of model .*, or they are damaged"),
+        (content[:-1] + bytes([content[-1] ^ 1]), "is damaged: the checksum of model .* is another"),
+    ):
+        victim.write_bytes(damage)
+        with pytest.raises(BadInput, match=words):
+            Store.existing(folder).model(row)
+    more = sweep(tiny, out=folder, device="cpu", overrides={"evaluation.metrics": ["mutual_information"]})
+    assert more.loc[more["objective"] == "beta_vae", "mutual_information"].notna().all()
+    assert more["mig"].equals(swept[1]["mig"])
     victim.unlink()
-    with pytest.raises(BadInput, match="is missing"):
+    with pytest.raises(BadInput, match="has no weights of model"):
         Store.existing(folder).model(row)
 
 
@@ -433,17 +452,17 @@ def test_a_data_set_of_ones_own(tiny, tmp_path):
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SafetensorError("I/O error")])
 def test_a_full_disk_is_one_line_and_no_failed_runs(error, tiny, tmp_path, monkeypatch):
     """Weights cannot be written: the sweep stops and says so, and goes on when there is room again."""
-    real = store_module.save_file
+    real = safetensors.torch.save_file
 
     def full(tensors, path, metadata):
         Path(path).write_bytes(b"half")
         raise error
 
-    monkeypatch.setattr(store_module, "save_file", full)
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
     with pytest.raises(BadInput, match=r"safetensors cannot be written: .*what is finished is kept"):
         sweep(tiny, out=tmp_path, device="cpu")
     assert not [path for path in tmp_path.glob("*/*") if path.parent.name != "history"]
-    monkeypatch.setattr(store_module, "save_file", real)
+    monkeypatch.setattr(safetensors.torch, "save_file", real)
     assert set(sweep(tiny, out=tmp_path, device="cpu")["status"]) == {"done"}
 
 
