@@ -51,10 +51,10 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-DATA_SETS_KEY = "data_sets"
 MOST_MODELS = 1_000_000
 """Of a study."""
 
+DATA_SETS_KEY = "data_sets"
 """Of a study file: every arm on each of them."""
 
 
@@ -141,9 +141,6 @@ class Study(Strict):
 
     def runs(self) -> list[Run]:
         """Every run, arm by arm, strength by strength, seed by seed."""
-        plan = EvaluationPlan(
-            samples=self.evaluation.samples,
-            test_samples=self.evaluation.test_samples,
         return [
             replace(run, strength=strength, seed=seed)
             for run, arm in zip(self.first_runs(), self.arms, strict=True)
@@ -161,6 +158,9 @@ class Study(Strict):
             if contents is None
             else contents
         )
+        plan = EvaluationPlan(
+            samples=self.evaluation.samples,
+            test_samples=self.evaluation.test_samples,
             metrics=tuple(self.evaluation.metrics),
             options=self.evaluation.options,
             whole=self.evaluation.whole,
@@ -260,11 +260,6 @@ def parse_study(document: Mapping[str, Any], where: str, overrides: Mapping[str,
     return study
 
 
-def override(document: dict[str, Any], key: str, value: Any, where: str) -> dict[str, Any]:
-    """The document with a dotted key set; a key of arms set at the top is set for every arm."""
-    first, *rest = key.split(".")
-    if not rest:
-        if first in Arm.model_fields and isinstance(document.get("arms"), list):
 def stored_study(document: Any, where: str) -> Study:
     """The study of an output folder, which may come from anywhere: read as data, nothing that it names is opened.
 
@@ -282,6 +277,11 @@ def stored_study(document: Any, where: str) -> Study:
     return study
 
 
+def override(document: dict[str, Any], key: str, value: Any, where: str) -> dict[str, Any]:
+    """The document with a dotted key set; a key of arms set at the top is set for every arm."""
+    first, *rest = key.split(".")
+    if not rest:
+        if first in Arm.model_fields and isinstance(document.get("arms"), list):
             arms = [{**arm, first: value} if isinstance(arm, Mapping) else arm for arm in document["arms"]]
             return {**document, "arms": arms}
         return {**document, first: value}
@@ -345,11 +345,6 @@ def check_arm(arm: Arm, where: str) -> None:
         check_correlation(arm.correlation, data_set, f"{where}: correlation")
     if arm.hold_out:
         check_hold_out(arm, data_set, f"{where}: hold_out")
-    for name, value in arm.options.items():
-        if name not in objective.options:
-            takes = ", ".join(objective.options) or "none"
-            raise BadInput(f"{where}: {arm.objective} has no option {name!r}; it takes: {takes}")
-        check_option(name, value, objective.options[name], f"{where}: options")
 
 
 def check_names(arm: Arm, where: str) -> None:
@@ -360,6 +355,11 @@ def check_names(arm: Arm, where: str) -> None:
         raise unknown("architecture", arm.architecture, ARCHITECTURES, where=where)
     objective = OBJECTIVES[arm.objective]
     check_strengths(arm, objective.strength is not None, where)
+    for name, value in arm.options.items():
+        if name not in objective.options:
+            takes = ", ".join(objective.options) or "none"
+            raise BadInput(f"{where}: {arm.objective} has no option {name!r}; it takes: {takes}")
+        check_option(name, value, objective.options[name], f"{where}: options")
     if arm.precision not in PRECISIONS:
         raise unknown("precision", arm.precision, PRECISIONS, where=where)
 
