@@ -23,7 +23,7 @@ from .weights import effective_sample_size, log_mean, log_mean_error
 Schedule: TypeAlias = Literal["sigmoid", "linear"]
 
 STEEPNESS = 4.0
-"""Of the sigmoid: between -4 and 4, as in Wu et al. 2017."""
+"""Of the sigmoid: its argument goes from -4 to 4."""
 
 TARGET = 0.65
 """Share of proposals to accept: where Hamiltonian Monte Carlo is most efficient in many dimensions (Neal 2011)."""
@@ -46,7 +46,7 @@ class Annealing:
     chains: int = 16
     """A row."""
     leapfrogs: int = 2
-    """Gradients a transition. Wu et al. take 10; for as many gradients in all, more steps of fewer were closer here."""
+    """Gradients a transition. For as many gradients in all, more steps of fewer came closer (see the docs)."""
     schedule: Schedule = "sigmoid"
     """How beta goes from 0 to 1: slowly at both ends, or at one speed."""
     pilot_steps: int = 100
@@ -102,8 +102,9 @@ def annealed_importance_sampling(
     mean weight is unbiased for p(x), so its logarithm is below log p(x) in expectation, and above it by more than b
     nats with a probability below e^-b. It reaches the truth as steps grow, with any number of chains.
 
-    Step lengths are found, row by row and along the path, by chains of a pilot run, and are then held: lengths that
-    adapt to a chain's own past, as published code has them, make transitions that keep nothing, and the bound with it.
+    Step lengths are found, row by row and along the path, by chains of a pilot run, and are then held. Lengths that
+    adapt within the run, as elsewhere, follow a chain's own past: such transitions keep no density exactly, and the
+    mean weight is no longer unbiased.
 
     Args:
         log_likelihood: (codes [B, D], rows [B]) to log p(x_row | z) [B] in nats, differentiable in codes, on the
@@ -125,7 +126,7 @@ def annealed_importance_sampling(
 
     Reference:
         Neal 2001, "Annealed importance sampling"; Wu et al. 2017, "On the Quantitative Analysis of Decoder-Based
-        Generative Models" (of decoders, with 16 chains and 10,000 steps from the prior; their step lengths adapt).
+        Generative Models" (of decoders, from the prior).
     """
     plan = annealing or Annealing()
     blocks = _blocks(log_likelihood, log_prior, mean, logvar, plan, batch_size)

@@ -78,6 +78,11 @@ class Convergence(Generic[E]):
         """[P], standard errors of the means from sampling alone."""
         return np.array([estimate.sampling_error_nats for estimate in self.estimates])
 
+    @property
+    def gain_nats(self) -> float:
+        """Last estimate less the one before, mean over rows; 0 for a single point."""
+        return self.estimates[-1].nats - self.estimates[-2].nats if len(self.estimates) > 1 else 0.0
+
     def __str__(self) -> str:
         """A line a point."""
         lines = (

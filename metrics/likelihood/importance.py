@@ -148,13 +148,12 @@ def _weighed(
     count = noise.shape[1]
     codes = (mean[:, None] + torch.exp(0.5 * logvar)[:, None] * noise).flatten(0, 1)
     rows = torch.arange(len(mean), device=mean.device).repeat_interleave(count)
-    log_posterior = (
-        log_gaussian(noise.double(), torch.zeros(()), torch.zeros(())) - 0.5 * logvar.double()[:, None]
-    )
+    standard = noise.double()
+    log_noise = log_gaussian(standard, torch.zeros_like(standard), torch.zeros_like(standard))
     return (
         values_of(log_likelihood, codes, rows, at_once, "log_likelihood").unflatten(0, (-1, count)),
         values_of(log_prior, codes, rows, at_once, "log_prior").unflatten(0, (-1, count)),
-        log_posterior.sum(dim=2),
+        (log_noise - 0.5 * logvar.double()[:, None]).sum(dim=2),
     )
 
 

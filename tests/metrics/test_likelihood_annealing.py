@@ -320,8 +320,8 @@ def test_schedules_go_from_nothing_to_everything(schedule) -> None:
     assert_allclose(betas + betas[::-1], 1)
 
 
-def test_the_sigmoid_is_that_of_wu() -> None:
-    """Wu et al. 2017: sigmoid(4 (2 t / T - 1)), shifted and scaled to 0 .. 1."""
+def test_the_sigmoid_by_its_formula() -> None:
+    """By sigmoid(4 (2 t / T - 1)), shifted and scaled to 0 .. 1."""
     plain = 1 / (1 + np.exp(-4 * (2 * np.arange(8) / 7 - 1)))
     assert_allclose(Annealing(steps=7).betas(), (plain - plain[0]) / (plain[-1] - plain[0]))
 

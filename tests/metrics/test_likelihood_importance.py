@@ -141,8 +141,10 @@ def test_the_curve_is_the_bound_at_each_number() -> None:
     assert [estimate.nats for estimate in curve.estimates] == [
         importance_weighted_bound(weights, samples).nats for samples in (1, 4, 30)
     ]
+    assert curve.gain_nats == curve.nats[2] - curve.nats[1]
     assert "30" in str(curve).splitlines()[-1]
-    assert importance_weighted_curve(weights[:, :1]).efforts == (1,)
+    single = importance_weighted_curve(weights[:, :1])
+    assert (single.efforts, single.gain_nats) == ((1,), 0)
 
 
 def test_many_rows_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
