@@ -86,6 +86,10 @@ LOOKED_AT = 500
 """Rows by which a split is chosen, about."""
 
 
+FAR = 1e30
+"""Nats; a density so far down is 0, and still a number in float32."""
+
+
 @dataclass(frozen=True)
 class Box:
     """Posteriors with neighbouring means."""
@@ -116,7 +120,8 @@ class Box:
         """Of codes [S, D] under each posterior, less a number for each code [S]: [S, n]."""
         if not self.is_compact:
             squares = (z[:, None] - self.mean) ** 2
-            return self.heights - less[:, None] - 0.5 * np.einsum("snd,nd->sn", squares, self.precision)
+            away = 0.5 * np.einsum("snd,nd->sn", squares, self.precision)
+            return self.heights - less[:, None] - np.minimum(away, FAR)
         monomials = np.column_stack([(z - self.low) ** 2, z - self.low, np.ones(len(z)), less])
         return monomials @ self.coefficients
 
@@ -231,21 +236,34 @@ def cells(z: Floats, width: float) -> Sequence[int]:
     return [*np.flatnonzero(np.diff(np.floor((z - z[0]) / width), prepend=-1.0)), len(z)]
 
 
+FINE = 2.0**14
+"""Deviations across, up to which float32 tells places apart well enough."""
+
+
 def exponential_sum(points: Floats, mean: Floats, deviation: Floats, dtype: DTypeLike) -> Floats:
-    """Sum_n exp(-(point - mean_n)^2 / 2 deviation_n^2) / deviation_n at points [P]: [P]."""
-    column, found = points[:, None].astype(dtype), np.zeros(len(points))
-    centre, weight = mean.astype(dtype), (1.0 / deviation).astype(dtype)
-    scale = (math.sqrt(0.5) / deviation).astype(dtype)
+    """Sum_n exp(-(point - mean_n)^2 / 2 deviation_n^2) / deviation_n at points [P]: [P].
+
+    In units of the narrowest deviation, so that no density overflows; in float64 where places are far apart in them.
+    """
+    found = np.zeros(len(points))
+    if not len(mean):
+        return found
+    unit = deviation.min()
+    extent = max(np.abs(points).max(), np.abs(mean[[0, -1]]).max()) / unit
+    kind = dtype if extent < FINE else np.float64
+    column, centre = (points[:, None] / unit).astype(kind), (mean / unit).astype(kind)
+    weight, scale = (unit / deviation).astype(kind), (math.sqrt(0.5) * unit / deviation).astype(kind)
     width = max(1, EXPONENTS // len(points))
-    for start in range(0, len(mean), width):
-        part = slice(start, start + width)
-        exponents = column - centre[part]
-        exponents *= scale[part]
-        np.square(exponents, out=exponents)
-        np.negative(exponents, out=exponents)
-        np.exp(exponents, out=exponents)
-        found += exponents @ weight[part]
-    return found
+    with np.errstate(over="ignore"):  # of squares: exp(-inf) is 0
+        for start in range(0, len(mean), width):
+            part = slice(start, start + width)
+            exponents = column - centre[part]
+            exponents *= scale[part]
+            np.square(exponents, out=exponents)
+            np.negative(exponents, out=exponents)
+            np.exp(exponents, out=exponents)
+            found += exponents @ weight[part]
+    return found / unit
 
 
 BEFORE = NODES // 2 - 1

@@ -190,9 +190,9 @@ def kl_decomposition(
         samples: rows to average over, at most N; the standard error falls with its square root.
         batch_size: M of "mws" and "mss", at most N; `samples` is rounded down to whole batches, to one at least.
         seed: selects rows and draws codes.
-        dtype: of exponentials; exponents are differences in float64, all sums over rows are float64. Against
-            float64 float32 is off by less than 1e-6 nats, by 1e-5 where posteriors are narrower than 1e-5 of the
-            spread of the means.
+        dtype: of the exponentials of "mixture"; exponents are differences in float64, all sums over rows are float64.
+            Against float64, float32 is off by less than 1e-6 nats, by 1e-5 where posteriors are narrower than 1e-5 of
+            the spread of the means. "mws" and "mss" are float64 throughout.
 
     Returns:
         The terms, their sum, and the same by dimension; all in nats.
@@ -241,12 +241,12 @@ def kl_decomposition(
             z - centre, mu - centre, log_variance, log_posteriors.sum(dim=1), dtype
         )
     else:
-        shifted, centred, spread = (z - centre).to(dtype), (mu - centre).to(dtype), log_variance.to(dtype)
+        shifted, centred = z - centre, mu - centre
         batches = [
             _minibatch_log_densities(
                 shifted[start : start + batch_size],
                 centred[selected[start : start + batch_size]],
-                spread[selected[start : start + batch_size]],
+                log_variance[selected[start : start + batch_size]],
                 dataset_size=size,
                 estimator=estimator,
             )
@@ -277,7 +277,7 @@ def _mixture_log_densities(
     meets every posterior; on a CPU only those that can matter to it.
     """
     if z.device.type != "cpu":
-        return _on_device(z.to(dtype), mean.to(dtype), logvar.to(dtype))
+        return _on_device(z, mean, logvar, dtype)
     parts = aggregate_log_densities(
         *(table.numpy() for table in (z, mean, logvar)),
         floor=floor.numpy(),
@@ -288,21 +288,23 @@ def _mixture_log_densities(
     return joint, marginals
 
 
-def _on_device(z: Tensor, mean: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:
+def _on_device(z: Tensor, mean: Tensor, logvar: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """The same, for every code and every posterior: blocks of both, reduced one after another."""
     rows, dimensions = mean.shape
     width = min(rows, 4096)
     posteriors = list(zip(mean.split(width), logvar.split(width), strict=True))
-    parts = [_over_blocks(some, posteriors) for some in z.split(max(1, 2**24 // (width * dimensions)))]
+    parts = [_over_blocks(some, posteriors, dtype) for some in z.split(max(1, 2**24 // (width * dimensions)))]
     joint, marginals = (torch.cat(part, dim=-1) for part in zip(*parts, strict=True))
     return joint - math.log(rows), marginals - math.log(rows)
 
 
-def _over_blocks(z: Tensor, posteriors: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+def _over_blocks(
+    z: Tensor, posteriors: list[tuple[Tensor, Tensor]], dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
     """Log of summed densities of some codes [S, D] over blocks of (mean, logvar): joint [S], marginals [D, S]."""
     joints, marginals = [], []
     for mean, logvar in posteriors:
         densities = _pairwise_log_densities(z, mean, logvar)
-        joints.append(densities.sum(dim=0).logsumexp(dim=-1))
-        marginals.append(densities.logsumexp(dim=-1))
+        joints.append(densities.sum(dim=0).to(dtype).logsumexp(dim=-1))
+        marginals.append(densities.to(dtype).logsumexp(dim=-1))
     return torch.stack(joints).logsumexp(dim=0), torch.stack(marginals).logsumexp(dim=0)

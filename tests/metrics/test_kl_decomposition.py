@@ -388,5 +388,18 @@ def test_both_ways_through_the_mixture_agree(dtype: torch.dtype) -> None:
     z, mean, logvar = overlapping(5_000, 3)
     floor = log_gaussian(z, mean, logvar).sum(dim=1)[:400]
     near = _mixture_log_densities(z[:400], mean, logvar, floor, dtype)
-    for some, every in zip(near, _on_device(z[:400], mean, logvar), strict=True):
+    for some, every in zip(near, _on_device(z[:400], mean, logvar, torch.float64), strict=True):
         torch.testing.assert_close(some.double(), every, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("rows", [300, 2_000])
+@pytest.mark.parametrize("logvar", [-25.0, -45.0, -100.0, -300.0, -699.0])
+def test_posteriors_of_hardly_any_width_are_points(rows: int, logvar: float) -> None:
+    """Each row has a place of its own, in the joint and in every marginal: I = ln N, and TC = (D - 1) ln N = ln N.
+
+    Below a variance of about exp(-70) a float64 no longer holds mean and noise together, which costs a little.
+    """
+    places = np.random.default_rng(rows).permutation(2 * rows).reshape(rows, 2)
+    found = kl_decomposition(places / rows, np.full(places.shape, logvar))
+    assert found.mutual_information_nats == pytest.approx(math.log(rows), abs=1e-4 if logvar > -70 else 0.02)
+    assert found.total_correlation_nats == pytest.approx(math.log(rows), abs=1e-4 if logvar > -70 else 0.02)
