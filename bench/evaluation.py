@@ -11,6 +11,7 @@ from torch import Tensor
 from disbench.datasets import DataSet
 from disbench.metrics import METRICS, Score, compute, gaussian_kl
 
+from .likelihood import MARGINAL_LIKELIHOOD_SCORES
 from .models import VAE
 from .randomness import integers, normal
 from .run import Run
@@ -47,7 +48,12 @@ HELD_OUT_SCORES = (
 
 SCORES: dict[str, Score] = {
     score.column: score
-    for scores in (LIKELIHOOD_SCORES, HELD_OUT_SCORES, *(metric.scores for metric in METRICS.values()))
+    for scores in (
+        LIKELIHOOD_SCORES,
+        HELD_OUT_SCORES,
+        MARGINAL_LIKELIHOOD_SCORES,
+        *(metric.scores for metric in METRICS.values()),
+    )
     for score in scores
 }
 """Every result column: its direction, unit and meaning, declared once."""

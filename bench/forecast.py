@@ -23,7 +23,7 @@ from .run import Cohort, Plan, Run
 from .run_model import build_model
 from .store import Store, refuse_other_study
 from .study import Study, load_study
-from .sweep import Workers, check_choices, request_of, with_earlier_metrics
+from .sweep import Workers, check_choices, further_scores, request_of, with_earlier_metrics
 from .training_state import helper_module
 
 ASSUMED_SIZE = 64
@@ -106,7 +106,7 @@ def forecast(
     wanted = checked.runs() if rows is None else with_earlier_metrics(checked.runs(), rows)
     plan, sizes_from = known_plans(store, kind, cohort_size)
     queue = queued(wanted, plan, len(devices), cut=cohort_size is None)
-    finished = store.finished(checked.evaluation.metrics) if rows is not None else set()
+    finished = store.finished(*further_scores(checked)) if rows is not None else set()
     begun = interrupted(store.checkpoints)
     todo = queue.left(finished, begun)
     seconds, hours_from = seconds_a_run(rows, kind)

@@ -37,6 +37,7 @@ from disbench.metrics import METRICS, compute
 
 from .bad_input import BadInput, unknown
 from .data_content import content_digest
+from .likelihood import LikelihoodSettings
 from .models import ARCHITECTURES
 from .objectives import OBJECTIVES
 from .objectives.setting import Choices
@@ -112,6 +113,8 @@ class Evaluation(Strict):
     whole: bool = False
     """Every image is encoded, and the metrics that are exact over a whole data set are there."""
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    likelihood: LikelihoodSettings | None = None
+    """Estimates of log p(x) of finished models; none when left out."""
 
     @model_validator(mode="before")
     @classmethod
@@ -164,6 +167,7 @@ class Study(Strict):
             metrics=tuple(self.evaluation.metrics),
             options=self.evaluation.options,
             whole=self.evaluation.whole,
+            likelihood=self.evaluation.likelihood.model_dump() if self.evaluation.likelihood else None,
         )
         return [
             Run(
@@ -192,7 +196,7 @@ class Study(Strict):
         arms = [arm.model_dump(exclude={"strengths"}) for arm in self.arms]
         return {
             "name": self.name,
-            "evaluation": self.evaluation.model_dump(exclude={"metrics"}),
+            "evaluation": self.evaluation.model_dump(exclude={"metrics", "likelihood"}),
             "arms": arms,
         }
 
@@ -247,6 +251,7 @@ def parse_study(document: Mapping[str, Any], where: str, overrides: Mapping[str,
     except ValidationError as error:
         known = [*Study.model_fields, *Arm.model_fields, DATA_SETS_KEY]
         tables: dict[str, type[Strict]] = {"arms": Arm, "evaluation": Evaluation, "cluster": Resources}
+        tables["evaluation.likelihood"] = LikelihoodSettings
         raise BadInput(f"{where}: {first_objection(error, known, tables)}") from error
     for number, arm in enumerate(study.arms):
         check_arm(arm, f"{where}: arms.{number}")

@@ -19,7 +19,7 @@ from .lowering import LOWERINGS
 from .progress import Progress
 from .queue import queued
 from .resources import resources_for
-from .run import Plan, Run
+from .run import LIKELIHOOD, Plan, Run, likelihood_in
 from .store import Store
 from .study import Study, load_study
 
@@ -71,7 +71,7 @@ def sweep(
         wanted = with_earlier_metrics(checked.runs(), store.rows())
         plan = planner(store, place, cohort_size, lowering, quiet=quiet)
         queue = queued(wanted, plan, len(place.devices()), cut=cohort_size is None)
-        todo = queue.left(store.finished(checked.evaluation.metrics), interrupted(store.checkpoints))
+        todo = queue.left(store.finished(*further_scores(checked)), interrupted(store.checkpoints))
         runs = [run for cohort in todo for run in cohort.runs]
         images = sum(run.steps * run.batch_size for run in runs)
         with Progress(len(runs), images, quiet=quiet) as progress:
@@ -138,13 +138,29 @@ def planner(
     return plan
 
 
+def further_scores(study: Study) -> tuple[list[str], dict[str, Any] | None]:
+    """The metrics and the settings of the likelihood by which finished models are to be scored."""
+    likelihood = study.evaluation.likelihood
+    return study.evaluation.metrics, likelihood.model_dump() if likelihood else None
+
+
 def with_earlier_metrics(runs: Sequence[Run], rows: pd.DataFrame) -> list[Run]:
-    """The runs, each to be scored by what it was scored by before too: asking for other scores loses none."""
+    """The runs, each to be scored by what it was scored by before too: asking for other scores loses none.
+
+    Of two settings of the likelihood those asked for now count.
+    """
     done = rows[rows["status"] == "done"]
-    earlier = dict(zip(done["run_id"], done["metrics"], strict=True))
+    earlier = {row.run_id: row for row in done[["run_id", "metrics", "configuration"]].itertuples()}
 
     def widened(run: Run) -> Run:
-        names = dict.fromkeys([*run.evaluation.metrics, *earlier.get(run.run_id, ())])
-        return replace(run, evaluation=replace(run.evaluation, metrics=tuple(names)))
+        known = earlier.get(run.run_id)
+        if known is None:
+            return run
+        names = dict.fromkeys([*run.evaluation.metrics, *known.metrics])
+        metrics = tuple(name for name in names if name != LIKELIHOOD)
+        likelihood = run.evaluation.likelihood
+        if likelihood is None and LIKELIHOOD in names:
+            likelihood = likelihood_in(known.configuration)
+        return replace(run, evaluation=replace(run.evaluation, metrics=metrics, likelihood=likelihood))
 
     return [widened(run) for run in runs]

@@ -15,6 +15,7 @@ from disbench.datasets import DataSet
 from .bad_input import BadInput
 from .cohort import train
 from .evaluation import encode, scores
+from .likelihood import likelihood_scores
 from .out_of_memory import is_out_of_memory
 from .provenance import commit, device_name, now, versions
 from .run import Cohort, Run
@@ -134,11 +135,13 @@ def outcome_of(run: Run, weights: Parameters, data: DataSet) -> dict[str, Any]:
     if not is_finite(weights):
         return {"status": "diverged"}
     try:
-        encoded = encode(run, with_parameters(run, weights), data)
+        model = with_parameters(run, weights)
+        encoded = encode(run, model, data)
         if not encoded.is_finite():
             return {"status": "diverged"}
         trained_on = len(training_part(run, data))
-        return {"status": "done", **scores(run, encoded, trained_on, is_held_out(run, encoded.factors, data))}
+        found = scores(run, encoded, trained_on, is_held_out(run, encoded.factors, data))
+        return {"status": "done", **found, **likelihood_scores(run, model, data)}
     except BadInput:
         raise
     except Exception as error:
@@ -159,7 +162,7 @@ def row(cohort: Cohort, run: Run, study_name: str, device: torch.device) -> dict
         "strength": run.strength,
         "seed": run.seed,
         "configuration": json.dumps(configuration, sort_keys=True),
-        "metrics": list(run.evaluation.metrics),
+        "metrics": list(run.evaluation.scored_by),
         "device": device_name(device),
         "commit": commit(),
         "versions": json.dumps(versions()),

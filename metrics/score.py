@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -22,12 +23,21 @@ class Score:
     """`nats`, `units` of a count, or empty for shares."""
     meaning: str
     """One line."""
-    kind: Literal["number", "list", "matrix"] = "number"
-    """A list is [D], a matrix [D, K]."""
+    kind: Literal["number", "list", "matrix", "curve"] = "number"
+    """A list is [D], a matrix [D, K], a curve [P] points of its own."""
     field: str | None = None
     """The field of the function's result, None for the result itself."""
+    values: tuple[float, float] | None = None
+    """Least and largest value that it can take; 0 and 1 of shares, where not said."""
     may_be_infinite: bool = False
     """Whether it is infinite for some codes that are in order."""
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Least and largest value that it can take."""
+        if self.values is not None:
+            return self.values
+        return (0.0, 1.0) if self.direction is not None and self.unit == "" else (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from .condition_samples import draw_condition_samples
 from .kl_decomposition import draw_kl_decomposition
 from .kl_per_dimension import draw_kl_per_dimension
 from .latents_over_training import draw_latents_over_training
+from .likelihood import draw_likelihood
 from .mutual_information import draw_mutual_information
 from .rate_distortion import draw_rate_distortion
 from .scores import draw_scores
@@ -84,6 +85,18 @@ FIGURES: dict[str, FigureEntry] = {
             "standard deviation over seeds, and the ELBO is constant along each grey line.",
             "finished models scored with the KL decomposition",
             draw_rate_distortion,
+        ),
+        FigureEntry(
+            "likelihood",
+            "Convergence of the likelihood",
+            "Estimates of log p(x) for the first seed, mean over images, with bands of one standard error from "
+            "sampling: the importance-weighted bound over samples, which begins at the ELBO, and annealed importance "
+            "sampling over steps, whose last value is also the circle beside the bound. Both rise towards log p(x) "
+            "and have converged where they are flat and agree; the first of annealing's points may lie below the "
+            "panel. The last panel has the distance between bounds from both sides for images that the model made "
+            "itself: what annealing may be off by.",
+            "finished models of a study with [evaluation.likelihood]",
+            draw_likelihood,
         ),
         FigureEntry(
             "kl_per_dimension",

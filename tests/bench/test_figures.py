@@ -41,6 +41,7 @@ FROM_ROWS = ("kl_decomposition", "scores", "rate_distortion", "kl_per_dimension"
 FROM_MODELS = ("traversals", "condition_samples", "collapse")
 FROM_HISTORY = ("training", "latents_over_training")
 FROM_MANY = ("agreement",)  # needs more models than some of the grids below: see test_figure_agreement.py
+FROM_ESTIMATES = ("likelihood",)  # of log p(x), that few studies ask for: see test_likelihood.py
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_every_figure_says_what_it_shows():
         assert entry.title[0].isupper()
         assert entry.caption.endswith(".")
         assert entry.needs
-    assert {*FROM_ROWS, *FROM_MODELS, *FROM_HISTORY, *FROM_MANY} == set(FIGURES)
+    assert {*FROM_ROWS, *FROM_MODELS, *FROM_HISTORY, *FROM_MANY, *FROM_ESTIMATES} == set(FIGURES)
 
 
 def test_the_test_of_texts_finds_what_it_should():
