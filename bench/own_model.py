@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -15,8 +16,9 @@ from disbench.metrics import Result, measure, page
 
 from .randomness import integers
 
-Encoder: TypeAlias = Callable[[Tensor], "Tensor | tuple[Tensor, Tensor]"]
-"""Images [B, C, H, W] in [0, 1] to codes [B, D], or to (mean, logvar), each [B, D]."""
+Encoder: TypeAlias = Callable[..., "Tensor | tuple[Tensor, Tensor]"]
+"""Images [B, C, H, W] in [0, 1], and of a conditional model the classes [B] that it is told, to codes [B, D], or to
+(mean, logvar), each [B, D]."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class Evaluation(Mapping[str, Result]):
         return self.results.values()
 
     def numbers(self) -> dict[str, Any]:
-        """Plain values by column, as `disbench evaluate --json` prints them."""
-        return {column: result.value for column, result in self.results.items()}
+        """Plain values by column, as `disbench evaluate --json` prints them: None for an infinite one."""
+        return {column: result.plain for column, result in self.results.items()}
 
 
 def evaluate(
@@ -76,12 +78,13 @@ def evaluate(
             time, and no gradients are kept.
         data: a data set or its name.
         metrics: keys of `METRICS`; all that the codes allow when left out.
-        samples: images that train classifiers and feed sampled scores, drawn with replacement; 10,000 in the study.
+        samples: images that train classifiers and feed sampled scores; 10,000 in the study. Drawn without replacement,
+            other than there: copies of an image are neighbours that estimates without bins take for structure.
         test_samples: images that test classifiers; 5,000 in the study. A data set that is no larger than both is taken
             whole, two thirds of it to train.
         whole: encode every image, for the exact scores beside the sampled ones.
         condition: the factor that a conditional model was told; it is left out of `factors`, and how much of it codes
-            still tell is scored.
+            still tell is scored. An encoder with a second argument gets its classes, int64 [B].
         draws: random halves behind each interval; 0 leaves intervals out.
         seed: of the images and of everything that draws.
         batch_size: images encoded at once; changes no number beyond rounding.
@@ -95,23 +98,22 @@ def evaluate(
         ValueError: an encoder that returns something else, an unknown metric, factor or data set.
     """
     images = load(data) if isinstance(data, str) else data
-    if whole or samples + test_samples >= len(images):
-        chosen, train = torch.arange(len(images)), 2 * len(images) // 3
-        if not whole:
-            chosen = integers([seed], "metric", [0], len(images), below=2**31)[0, 0].argsort(stable=True)
-    else:
-        chosen = integers([seed], "metric", [0], samples + test_samples, below=len(images))[0, 0]
-        train = samples
-    arrays = _encoded(encoder, images, chosen, batch_size, device)
+    names = list(images.factor_names)
+    if condition is not None and condition not in names:
+        raise ValueError(
+            f"condition: expected a factor of {images.name}, {', '.join(names)}, got {condition!r}"
+        )
+    told = None if condition is None else names.index(condition)
+    chosen, train = torch.arange(len(images)), 2 * len(images) // 3
+    if not whole:
+        chosen = integers([seed], "metric", [0], len(images), below=2**31)[0, 0].argsort(stable=True)
+        if samples + test_samples < len(images):
+            chosen, train = chosen[: samples + test_samples], samples
+    arrays = _encoded(encoder, images, chosen, told, batch_size, device)
     factors = images.factors(chosen.to(images.device)).cpu().numpy()
-    if condition is not None:
-        names = list(images.factor_names)
-        if condition not in names:
-            raise ValueError(
-                f"condition: expected a factor of {images.name}, {', '.join(names)}, got {condition!r}"
-            )
-        arrays["condition"] = factors[:, names.index(condition)]
-        factors = np.delete(factors, names.index(condition), axis=1)
+    if told is not None:
+        arrays["condition"] = factors[:, told]
+        factors = np.delete(factors, told, axis=1)
     if factors.shape[1]:
         arrays["factors"] = factors
     results = measure(metrics, **arrays, train=train, whole=whole, seed=seed, draws=draws, options=options)
@@ -119,7 +121,12 @@ def evaluate(
 
 
 def _encoded(
-    encoder: Encoder, images: DataSet, chosen: Tensor, batch_size: int, device: str | torch.device | None
+    encoder: Encoder,
+    images: DataSet,
+    chosen: Tensor,
+    told: int | None,
+    batch_size: int,
+    device: str | torch.device | None,
 ) -> dict[str, Any]:
     """`codes`, and `mean` and `logvar` where the encoder gives them."""
     module = encoder if isinstance(encoder, nn.Module) else None
@@ -127,14 +134,17 @@ def _encoded(
         parameter = next(module.parameters(), None) if module is not None else None
         device = images.device if parameter is None else parameter.device
     was_training = module.training if module is not None else False
+    asks = told is not None and _takes_two(module.forward if module is not None else encoder)
     parts: list[tuple[Tensor, ...]] = []
     try:
         if module is not None:
             module.eval()
         with torch.no_grad():
             for some in chosen.split(batch_size):
-                batch = images.images(some.to(images.device)).to(device)
-                parts.append(_outcome(encoder(batch), len(some)))
+                given = [images.images(some.to(images.device)).to(device)]
+                if asks:
+                    given.append(images.factors(some.to(images.device))[:, told].to(device))
+                parts.append(_outcome(encoder(*given), len(some)))
     finally:
         if module is not None:
             module.train(was_training)
@@ -142,6 +152,15 @@ def _encoded(
     if len(columns) == 1:
         return {"codes": columns[0]}
     return {"codes": columns[0], "mean": columns[0], "logvar": columns[1]}
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    """Whether it can be called with images and classes."""
+    try:
+        inspect.signature(function).bind(None, None)
+    except (TypeError, ValueError):  # of another shape, or without a signature, as built-in functions are
+        return False
+    return True
 
 
 def _outcome(outcome: Any, rows: int) -> tuple[Tensor, ...]:

@@ -41,7 +41,7 @@ from .modularity import modularity
 from .mutual_info_score import mutual_info_score
 from .page import page
 from .posterior_collapse import active_units, mean_variance
-from .result import Result
+from .result import Measured, Result
 from .rmig import RMIG, rmig
 from .sap import sap, sap_continuous
 from .score import Metric, Score
@@ -60,6 +60,7 @@ __all__ = [
     "Explicitness",
     "InfoMEC",
     "KLDecomposition",
+    "Measured",
     "Metric",
     "Result",
     "Score",

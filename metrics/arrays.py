@@ -15,24 +15,24 @@ Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
 
 
+LARGEST = 1e100
+"""Squares of values and sums of them are still numbers."""
+
+
 def as_matrix(values: Array, name: str) -> Floats:
-    """Return finite numbers [N, D] as float64.
+    """Return numbers [N, D] as float64.
 
     Narrower types are widened first, so that float32 codes and the same values in float64 get the same scores.
 
     Raises:
-        ValueError: not two-dimensional, no rows, no columns, not numbers, NaN or infinite.
+        ValueError: not two-dimensional, no rows, no columns, not numbers, NaN, infinite, or beyond 1e100.
     """
-    matrix = _as_numpy(values)
-    if matrix.ndim != 2 or 0 in matrix.shape:
-        raise ValueError(f"{name}: expected shape [N, D] with N, D >= 1, got {list(matrix.shape)}")
-    if matrix.dtype.kind not in "fiub":
-        raise ValueError(f"{name}: expected real numbers, got dtype {matrix.dtype}")
-    matrix = matrix.astype(np.float64, copy=False)
-    if not np.isfinite(matrix).all():
-        row, column = np.argwhere(~np.isfinite(matrix))[0]
+    matrix = _finite(values, name)
+    if np.abs(matrix).max() > LARGEST:
+        row, column = np.argwhere(np.abs(matrix) > LARGEST)[0]
         raise ValueError(
-            f"{name}: every value must be finite, got {matrix[row, column]} at [{row}, {column}]"
+            f"{name}: values are within -1e100 .. 1e100, so that their squares are numbers,"
+            f" got {matrix[row, column]} at [{row}, {column}]"
         )
     return matrix
 
@@ -62,7 +62,7 @@ def as_factors(values: Array, name: str = "factors") -> Integers:
     Raises:
         ValueError: not two-dimensional, empty, NaN, infinite, or a value that is no whole number.
     """
-    matrix = as_matrix(values, name)
+    matrix = _finite(values, name)
     if np.abs(matrix).max() >= 2.0**53:
         raise ValueError(f"{name}: classes must be below 2^53, where floats stop telling whole numbers apart")
     whole = np.rint(matrix)
@@ -137,6 +137,25 @@ def require_at_least(name: str, value: int, least: int) -> int:
     if isinstance(value, bool) or int(value) != value or value < least:
         raise ValueError(f"{name}: expected a whole number >= {least}, got {value}")
     return int(value)
+
+
+def _finite(values: Array, name: str) -> Floats:
+    """Finite numbers [N, D] as float64."""
+    matrix = _as_numpy(values)
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        letter = "K" if name == "factors" else "D"
+        raise ValueError(
+            f"{name}: expected shape [N, {letter}] with N, {letter} >= 1, got {list(matrix.shape)}"
+        )
+    if matrix.dtype.kind not in "fiub":
+        raise ValueError(f"{name}: expected real numbers, got dtype {matrix.dtype}")
+    matrix = matrix.astype(np.float64, copy=False)
+    if not np.isfinite(matrix).all():
+        row, column = np.argwhere(~np.isfinite(matrix))[0]
+        raise ValueError(
+            f"{name}: every value must be finite, got {matrix[row, column]} at [{row}, {column}]"
+        )
+    return matrix
 
 
 def _as_numpy(values: Array) -> NDArray[Any]:

@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array, as_classes, as_factors, as_matrix, require_equal_rows, require_train_rows
+from .arrays import (
+    Array,
+    as_classes,
+    as_factors,
+    as_logvar,
+    as_matrix,
+    require_equal_rows,
+    require_train_rows,
+)
 from .score import Metric
 from .table import METRICS
 
@@ -18,7 +26,7 @@ PROTOCOL = (10_000, 5_000)
 
 
 def compute(
-    names: Iterable[str] | None = None,
+    names: Iterable[str] | str | None = None,
     *,
     codes: Array | None = None,
     factors: Array | None = None,
@@ -33,7 +41,7 @@ def compute(
     """Run metrics and return their columns: floats, and nested lists for lists and matrices.
 
     Args:
-        names: keys of `METRICS`; all whose arrays are there when left out.
+        names: keys of `METRICS`, or one of them; all whose arrays are there when left out.
         codes: [N, D], usually posterior means.
         factors: [N, K], whole-number classes.
         train: the first `train` rows train classifiers and feed the study's sampled scores, the rest test;
@@ -42,8 +50,8 @@ def compute(
         logvar: [N, D], logarithms of posterior variances.
         condition: [N], the class that a conditional model was told.
         whole: the rows are the whole data set, each image once. Metrics that are exact then see all of them; the
-            others see what the study's protocol draws, 10,000 rows to train and 5,000 to test, with replacement (all
-            rows, shuffled, where there are no more); `train` is not used.
+            others see as many as the study's protocol draws, 10,000 rows to train and 5,000 to test, without
+            replacement (all rows, shuffled, where there are no more); `train` is not used.
         seed: of every metric that draws.
         options: further keywords of metrics, by name: `{"dci": {"rounds": 20}}`.
 
@@ -85,28 +93,35 @@ def columns_of(
 
 
 def drawn(arrays: Mapping[str, Any], seed: int) -> tuple[dict[str, Any], int]:
-    """Rows of a whole data set as the study's protocol draws them, and how many of them train."""
+    """As many rows of a whole data set as the study's protocol draws, and how many of them train.
+
+    Without replacement, other than there: copies of rows are neighbours that estimates without bins take for structure.
+    """
     rows = len(next(iter(arrays.values())))
-    random = np.random.Generator(np.random.Philox(seed))
-    if rows <= sum(PROTOCOL):
-        selected, train = random.permutation(rows), 2 * rows // 3
-    else:
-        selected, train = random.integers(rows, size=sum(PROTOCOL)), PROTOCOL[0]
+    selected = np.random.Generator(np.random.Philox(seed)).permutation(rows)[: sum(PROTOCOL)]
+    train = PROTOCOL[0] if rows > sum(PROTOCOL) else 2 * rows // 3
     return {name: array[selected] for name, array in arrays.items()}, train
 
 
 def checked(**arrays: Array | None) -> dict[str, Any]:
     """The arrays that are there, each of the kind that its name promises; tensors stay on their device."""
-    kinds: dict[str, Callable[..., Any]] = {"factors": as_factors, "condition": as_classes}
+    kinds: dict[str, Callable[..., Any]] = {
+        "factors": as_factors,
+        "condition": as_classes,
+        "logvar": as_logvar,
+    }
     given = {name: value for name, value in arrays.items() if value is not None}
     if not given:
         raise ValueError(f"no arrays to score; takes {', '.join(arrays)}")
     checked = {name: kinds.get(name, as_matrix)(value, name) for name, value in given.items()}
+    if {"mean", "logvar"} <= set(checked) and checked["mean"].shape != checked["logvar"].shape:
+        shapes = [list(checked[name].shape) for name in ("mean", "logvar")]
+        raise ValueError(f"logvar: expected the shape of mean, {shapes[0]}, got {shapes[1]}")
     on_device = {name: value for name, value in given.items() if getattr(value, "is_cuda", False)}
     return {**checked, **{name: value for name, value in on_device.items() if name in ("mean", "logvar")}}
 
 
-def chosen(names: Iterable[str] | None, arrays: Mapping[str, Any], *, whole: bool) -> list[Metric]:
+def chosen(names: Iterable[str] | str | None, arrays: Mapping[str, Any], *, whole: bool) -> list[Metric]:
     """The metrics asked for, or all that the arrays allow."""
     if names is None:
         return [
@@ -114,7 +129,7 @@ def chosen(names: Iterable[str] | None, arrays: Mapping[str, Any], *, whole: boo
             for metric in METRICS.values()
             if set(metric.inputs) <= set(arrays) and (whole or not metric.whole)
         ]
-    found = [_known(name) for name in names]
+    found = [_known(name) for name in dict.fromkeys([names] if isinstance(names, str) else names)]
     for metric in found:
         missing = [array for array in metric.inputs if array not in arrays]
         if missing:

@@ -24,7 +24,9 @@ def jemmig(codes: Array, factors: Array, *, bins: int = 20) -> float:
 
     Returns:
         0 .. 1; higher is better. 1 needs a code with just one bin for each class: a code that spreads each class over
-        several bins, as Gaussian noise does, stays below.
+        several bins, as Gaussian noise does, stays below. Not 0 of codes that know nothing: a constant code adds no
+        entropy of its own, and codes that are all constant score log(bins) / (H(v) + log(bins)), far above noise. So
+        has the paper's formula it; read it beside `mig`.
 
     Raises:
         ValueError: as `mutual_information_matrix`, fewer than 2 bins, or every factor is constant.

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from .arrays import Array, require_at_least, require_equal_rows, require_train_rows
 from .compute import checked, chosen, columns_of, drawn, require_options
-from .result import Result
+from .result import Measured, Result
 from .score import Metric, Score
 
 LEAST_DRAWS = 3
@@ -31,7 +31,7 @@ LEAST_ROWS = 8
 
 
 def measure(
-    names: Iterable[str] | None = None,
+    names: Iterable[str] | str | None = None,
     *,
     codes: Array | None = None,
     factors: Array | None = None,
@@ -45,7 +45,7 @@ def measure(
     draws: int = 10,
     level: float = 0.95,
     progress: Callable[[int, int], None] | None = None,
-) -> dict[str, Result]:
+) -> Measured:
     """Run metrics as `compute` does and say how far each number would move with another sample.
 
     The interval is value +- t * deviation, the deviation that of `draws` random halves of the training rows and of the
@@ -65,17 +65,19 @@ def measure(
         whole: the rows are the whole data set.
         seed: of halves and of every metric that draws.
         options: further keywords of metrics, by name.
-        draws: halves; 0 leaves intervals out. Metrics that grow trees get a third as many, at least 3.
+        draws: halves, at least 3; 0 leaves intervals out. Metrics that grow trees get a third as many, at least 3.
         level: of the interval, 0 .. 1.
         progress: called with (done, of how many).
 
     Returns:
-        Results by column, in the order of `METRICS`.
+        Results by column, in the order of `METRICS`. Where no metric was named, one that these arrays do not allow
+        (every factor constant, no class of two rows) is left out, and `left_out` says why.
 
     Raises:
-        ValueError: as `compute`; a negative number of draws, or a level outside 0 .. 1.
+        ValueError: as `compute`; a number of draws that gives no spread, or a level outside 0 .. 1.
     """
-    require_at_least("draws", draws, 0)
+    if require_at_least("draws", draws, 0) in range(1, LEAST_DRAWS):
+        raise ValueError(f"draws: expected 0, or at least {LEAST_DRAWS} for a spread, got {draws}")
     if not 0 < level < 1:
         raise ValueError(f"level: expected a share between 0 and 1, got {level}")
     arrays = checked(codes=codes, factors=factors, mean=mean, logvar=logvar, condition=condition)
@@ -91,34 +93,41 @@ def measure(
     metrics = chosen(names, arrays, whole=whole)
     halves = {metric.name: _draws(metric, draws, seen, train) for metric in metrics}
 
-    def one(metric: Metric, draw: int) -> dict[str, Any] | None:
-        """The columns of all rows (draw 0) or of one half; None where that half cannot be scored."""
+    def one(metric: Metric, draw: int) -> dict[str, Any] | ValueError:
+        """The columns of all rows (draw 0) or of one half, or why it cannot be scored."""
         given: dict[str, Any] = {"seed": seed + draw} if metric.seeded else {}
         keywords = {**given, **options.get(metric.name, {})}
-        if metric.whole or draw == 0:
-            return columns_of(metric, arrays if metric.whole else seen, train, keywords)
-        half, half_train = _half(seen, train, seed, draw)
+        given_rows, given_train = (arrays if metric.whole else seen), train
+        if draw and not metric.whole:
+            given_rows, given_train = _half(seen, train, seed, draw)
         try:
-            return columns_of(metric, half, half_train, keywords)
-        except ValueError:
-            return None
+            return columns_of(metric, given_rows, given_train, keywords)
+        except ValueError as error:
+            return error
 
     tasks = [(metric, draw) for metric in metrics for draw in range(halves[metric.name] + 1)]
     tasks.sort(key=lambda task: not task[0].trees)  # longest first
-    done: dict[tuple[str, int], dict[str, Any] | None] = {}
+    done: dict[tuple[str, int], dict[str, Any] | ValueError] = {}
     # One limit around all: each metric's own, set and restored by several threads at once, would not be restored.
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() if draws else 1) as pool:
         for task, columns in zip(tasks, pool.map(lambda task: one(*task), tasks), strict=True):
             done[task[0].name, task[1]] = columns
             if progress is not None:
                 progress(len(done), len(tasks))
-    results = {}
+    results = Measured()
     for metric in metrics:
-        values = done[metric.name, 0] or {}
+        values = done[metric.name, 0]
+        if isinstance(values, ValueError):
+            if names is not None:
+                raise values
+            results.left_out[metric.name] = str(values)
+            continue
         others = [done[metric.name, draw] for draw in range(1, halves[metric.name] + 1)]
         for score in metric.scores:
             column = score.column
-            spread = [float(found[column]) for found in others if found and score.kind == "number"]
+            spread = [
+                float(found[column]) for found in others if isinstance(found, dict) and score.kind == "number"
+            ]
             deviation, interval = _interval(values[column], spread, score, level)
             results[column] = Result(
                 value=values[column],
@@ -134,6 +143,8 @@ def measure(
                 draws=len(spread) if interval else 0,
                 level=level,
             )
+    if results.left_out and not results:
+        raise ValueError(next(iter(results.left_out.values())))
     return results
 
 
@@ -181,6 +192,5 @@ def _interval(
     deviation = float(np.std(spread, ddof=1))
     reach = float(student.ppf(0.5 + level / 2, len(spread) - 1)) * deviation
     low, high = float(value) - reach, float(value) + reach
-    if score.direction is not None and score.unit == "" and 0 <= float(value) <= 1:
-        low, high = max(low, 0.0), min(high, 1.0)
-    return deviation, (low, high)
+    least, largest = score.bounds
+    return deviation, (max(low, least), min(high, largest))

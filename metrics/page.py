@@ -33,6 +33,9 @@ def page(results: Mapping[str, Result]) -> str:
         section = next(name for name, takes in SECTIONS.items() if takes(inputs))
         sections[section].append(line(result))
     parts = [f"{name}\n" + "\n".join(lines) for name, lines in sections.items() if lines]
+    left_out = getattr(results, "left_out", {})
+    if left_out:
+        parts.append("Not scored\n" + "\n".join(f"{name:<40} {why}" for name, why in left_out.items()))
     if results:
         parts.append(footnote(list(results.values())))
     return "\n\n".join(parts)
@@ -40,13 +43,19 @@ def page(results: Mapping[str, Result]) -> str:
 
 def footnote(results: Sequence[Result]) -> str:
     """From how many rows, and what brackets and arrows mean."""
-    rows = max(result.rows for result in results)
-    train = next((result.train for result in results if result.train), None)
-    split = f", the first {train} train" if train else ""
-    drawn = max(result.draws for result in results)
-    how = f"; brackets: {results[0].level:.0%} intervals from up to {drawn} random halves" if drawn else ""
-    arrows = "↑ higher is better, ↓ lower is better, neither where there is no arrow"
-    return f"{rows} rows{split}; seed {results[0].seed}{how}. {arrows}."
+    whole = [result for result in results if METRICS[result.metric].whole]
+    others = [result for result in results if not METRICS[result.metric].whole]
+    train = next((result.train for result in others if result.train), None)
+    split = f", the first {train} of them train" if train else ""
+    rows = f"{max(result.rows for result in others)} rows{split}" if others else ""
+    exact = f"{whole[0].rows} rows of the whole data set for the exact scores" if whole else ""
+    draws = [result.draws for result in results if result.draws]
+    counted = (
+        f"{min(draws)} to {max(draws)}" if draws and min(draws) < max(draws) else str(max(draws, default=0))
+    )
+    how = f"brackets: {results[0].level:.0%} intervals from {counted} random halves" if draws else ""
+    parts = "; ".join(part for part in (rows, exact, f"seed {results[0].seed}", how) if part)
+    return f"{parts}. ↑ higher is better, ↓ lower is better, neither where there is no arrow."
 
 
 def line(result: Result) -> str:

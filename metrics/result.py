@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +43,12 @@ class Result:
         """The number."""
         return float(self.value)
 
+    @property
+    def plain(self) -> Any:
+        """The value as strict JSON knows it: None for an infinite number."""
+        infinite = self.score.may_be_infinite and math.isinf(self.value)
+        return None if infinite else self.value
+
     def __str__(self) -> str:
         """`mig 0.4773 [0.4710, 0.4840] (mig, bins=20; 15000 rows; seed 0; higher is better)`."""
         settings = "".join(f", {key}={value}" for key, value in self.settings.items())
@@ -50,6 +57,16 @@ class Result:
         value = f"{self.score.column} {shown(self.value)}{unit}"
         bracket = f" {interval_text(self.interval)}" if self.interval else ""
         return f"{value}{bracket} ({self.estimator}{settings}; {self.rows} rows; seed {self.seed}{better})"
+
+
+class Measured(dict[str, Result]):
+    """Results by column, and which metrics could not be had from these arrays."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        super().__init__()
+        self.left_out: dict[str, str] = {}
+        """Why, by key of `METRICS`."""
 
 
 def shown(value: Any) -> str:

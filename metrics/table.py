@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import partial
 
@@ -30,6 +31,9 @@ from .rmig import rmig
 from .sap import sap, sap_continuous
 from .score import Metric, Score
 from .z_min_variance import z_min_variance
+
+FROM_0, UP_TO_1 = (0.0, math.inf), (-math.inf, 1.0)
+"""What some scores can be."""
 
 
 def _decomposition(suffix: str, how: str) -> tuple[Score, ...]:
@@ -141,7 +145,10 @@ METRICS: Mapping[str, Metric] = {
             rows="train",
             scores=(
                 Score("infom", "higher", "", "each active code knows of one factor", field="modularity"),
-                Score("infoe", "higher", "", "share of H(v) that a linear classifier uses", field="explicitness"),
+                Score(
+                    "infoe", "higher", "", "share of H(v) that a linear classifier uses",
+                    field="explicitness", values=UP_TO_1,
+                ),
                 Score("infoc", "higher", "", "each factor is known by one active code", field="compactness"),
             ),
             summary="modularity, explicitness, compactness in information (Hsu et al. 2023, codes by quartiles)",
@@ -153,7 +160,10 @@ METRICS: Mapping[str, Metric] = {
             rows="train",
             scores=(
                 Score("infom_range", "higher", "", "infom, codes active by their range", field="modularity"),
-                Score("infoe_range", "higher", "", "infoe, codes active by their range", field="explicitness"),
+                Score(
+                    "infoe_range", "higher", "", "infoe, codes active by their range",
+                    field="explicitness", values=UP_TO_1,
+                ),
                 Score("infoc_range", "higher", "", "infoc, codes active by their range", field="compactness"),
             ),
             summary="the same with the first published rule of which codes are active (Hsu et al. 2023)",
@@ -186,7 +196,10 @@ METRICS: Mapping[str, Metric] = {
             seeded=True,
             trees=True,
             scores=(
-                Score("dci_explicitness", "higher", "", "how simple a forest may be, -1 .. 1", field="explicitness"),
+                Score(
+                    "dci_explicitness", "higher", "", "how simple a forest may be, -1 .. 1",
+                    field="explicitness", values=(-1.0, 1.0),
+                ),
                 Score("dci_size", None, "", "factors over codes", field="size"),
             ),
             summary="the two that DCI-ES adds to DCI (Eastwood et al. 2023)",
@@ -209,10 +222,11 @@ METRICS: Mapping[str, Metric] = {
                 ),
                 Score(
                     "downstream_logistic_efficiency", "higher", "", "accuracy from 100 labels over that from 10,000",
-                    field="logistic_efficiency",
+                    field="logistic_efficiency", values=FROM_0,
                 ),
                 Score(
-                    "downstream_trees_efficiency", "higher", "", "the same of boosted trees", field="trees_efficiency"
+                    "downstream_trees_efficiency", "higher", "", "the same of boosted trees",
+                    field="trees_efficiency", values=FROM_0,
                 ),
                 Score(
                     "unfairness", "lower", "", "how far predictions of a factor move with another", field="unfairness"
@@ -298,7 +312,7 @@ METRICS: Mapping[str, Metric] = {
             scores=(
                 Score(
                     "gaussian_total_correlation", None, "nats", "total correlation of N(0, cov of codes)",
-                    may_be_infinite=True,
+                    may_be_infinite=True, values=FROM_0,
                 ),
             ),
             summary="dependence among codes, were they Gaussian (Locatello et al. 2019)",
@@ -309,7 +323,10 @@ METRICS: Mapping[str, Metric] = {
             inputs=("codes",),
             rows="train",
             scores=(
-                Score("gaussian_wasserstein_correlation", None, "", "squared W2 of N(0, C) and N(0, diag C)"),
+                Score(
+                    "gaussian_wasserstein_correlation", None, "", "squared W2 of N(0, C) and N(0, diag C)",
+                    values=FROM_0,
+                ),
             ),
             summary="distance from independent codes, were they Gaussian (Locatello et al. 2019)",
         ),
@@ -319,7 +336,10 @@ METRICS: Mapping[str, Metric] = {
             inputs=("codes",),
             rows="train",
             scores=(
-                Score("gaussian_wasserstein_correlation_norm", None, "", "the same over the total variance"),
+                Score(
+                    "gaussian_wasserstein_correlation_norm", None, "", "the same over the total variance",
+                    values=FROM_0,
+                ),
             ),
             summary="the same with the codes' scale cancelled (Locatello et al. 2019)",
         ),
@@ -328,7 +348,11 @@ METRICS: Mapping[str, Metric] = {
             function=mutual_info_score,
             inputs=("codes",),
             rows="train",
-            scores=(Score("mutual_info_score", None, "nats", "I(z_i; z_j), 20 bins, mean over pairs of codes"),),
+            scores=(
+                Score(
+                    "mutual_info_score", None, "nats", "I(z_i; z_j), 20 bins, mean over pairs of codes", values=FROM_0
+                ),
+            ),
             summary="mutual information among codes (Locatello et al. 2019)",
         ),
         Metric(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -117,6 +118,10 @@ def collapsed_at(diagnosis: CollapseDiagnosis, epsilon: float) -> int:
 def as_record(diagnosis: CollapseDiagnosis) -> dict[str, Any]:
     """Every field of a diagnosis as plain numbers and lists, for JSON."""
     return {
-        name: value.tolist() if isinstance(value, np.ndarray) else value
+        name: value.tolist()
+        if isinstance(value, np.ndarray)
+        else None  # JSON knows no infinity, which copied codes have as their total correlation
+        if isinstance(value, float) and math.isinf(value)
+        else value
         for name, value in asdict(diagnosis).items()
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bad_input import BadInput, unknown
-from .sweep import Commands
+from .sweep import Commands, listed
 
 FORMATS = ("md", "csv", "json")
 
@@ -99,7 +99,7 @@ def scores_asked_for(arguments: argparse.Namespace, rows: Any) -> list[str] | No
     from ..tables import READABLE
 
     if arguments.scores:
-        return list(arguments.scores.split(","))
+        return listed(arguments.scores)
     finished = rows[rows["status"] == "done"]
     known = [name for name in READABLE if name in finished and finished[name].notna().any()]
     return known if arguments.format == "md" else None

@@ -7,16 +7,16 @@ import json
 import sys
 import warnings
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..bad_input import BadInput
-from .sweep import Commands
+from .sweep import Commands, listed, parsed_pairs
 
-REQUIRED = ("codes", "factors")
-OPTIONAL = ("mean", "logvar", "condition")
+ARRAYS = ("codes", "factors", "mean", "logvar", "condition")
 
 
 def add_commands(commands: Commands[Any]) -> None:
@@ -24,7 +24,7 @@ def add_commands(commands: Commands[Any]) -> None:
     command = commands.add_parser("evaluate", help="score codes of your own model")
     command.add_argument(
         "file", metavar="CODES.npz", type=Path,
-        help="arrays codes [N, D] and factors [N, K]; optional mean, logvar [N, D], condition [N]",
+        help="arrays codes [N, D] (or mean), factors [N, K]; optional mean, logvar [N, D], condition [N]",
     )  # fmt: skip
     command.add_argument("--metrics", metavar="A,B", help="only these (default: all that the arrays allow)")
     command.add_argument(
@@ -38,10 +38,14 @@ def add_commands(commands: Commands[Any]) -> None:
         "--draws", type=int, metavar="N",
         help="random halves behind each interval, 0 for none (default: 10; 0 with --json)",
     )  # fmt: skip
+    command.add_argument(
+        "--set", action="append", default=[], metavar="METRIC.OPTION=VALUE", dest="options",
+        help="e.g. --set dci.estimator=sklearn --set mig_chen.exclude=[0]; `disbench metrics show` lists them",
+    )  # fmt: skip
     command.add_argument("--seed", type=int, default=0, help="seed of classifiers and samples (default: 0)")
     command.add_argument(
         "--json", action="store_true",
-        help="print JSON alone: values by name, null for an infinite one; with --draws also intervals, settings",
+        help="print JSON alone: values by name, null for an infinite one; with --draws also intervals and settings",
     )  # fmt: skip
     command.set_defaults(handle=handle)
 
@@ -53,17 +57,20 @@ def handle(arguments: argparse.Namespace) -> int:
     arrays = read_arrays(arguments.file)
     if arrays["codes"].ndim != 2:
         raise BadInput(f"{arguments.file}: codes: expected shape [N, D], got {list(arrays['codes'].shape)}")
-    names = [name.strip() for name in arguments.metrics.split(",")] if arguments.metrics else None
+    names = listed(arguments.metrics) if arguments.metrics else None
+    options = options_by_metric(arguments.options)
     draws = arguments.draws if arguments.draws is not None else 0 if arguments.json else 10
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore", RuntimeWarning)  # what overflows shows below, in one line
+            warnings.simplefilter("ignore", UserWarning)  # classifiers' advice about many classes
             results = measure(
                 names,
                 **arrays,
                 train=arguments.train,
                 whole=arguments.whole,
                 seed=arguments.seed,
+                options=options,
                 draws=draws,
                 progress=counted if sys.stderr.isatty() and not arguments.json else None,
             )
@@ -78,17 +85,40 @@ def handle(arguments: argparse.Namespace) -> int:
     if not arguments.json:
         print(page(results))
         return 0
-    values = {
-        column: None if result.score.may_be_infinite and np.isinf(result.value) else result.value
-        for column, result in results.items()
-    }
+    values = {column: result.plain for column, result in results.items()}
     if draws:
         values["intervals"] = {
             column: result.interval for column, result in results.items() if result.interval
         }
-        values["settings"] = {result.metric: dict(result.settings) for result in results.values()}
+        values["settings"] = {
+            result.metric: {
+                "estimator": result.estimator,
+                **result.settings,
+                "rows": result.rows,
+                "train": result.train,
+                "draws": result.draws,
+                "level": result.level,
+                "seed": result.seed,
+            }
+            for result in results.values()
+        }
+        values["left_out"] = results.left_out
+    else:
+        for name, why in results.left_out.items():
+            print(f"not scored: {name}: {why}", file=sys.stderr)
     print(json.dumps(values, default=str, allow_nan=False))
     return 0
+
+
+def options_by_metric(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """METRIC.OPTION=VALUE pairs as options by metric."""
+    options: dict[str, dict[str, Any]] = {}
+    for key, value in parsed_pairs("--set", settings).items():
+        metric, dot, option = key.partition(".")
+        if not dot:
+            raise BadInput(f"--set takes METRIC.OPTION=VALUE, got {key!r}")
+        options.setdefault(metric, {})[option] = value
+    return options
 
 
 def counted(done: int, whole: int) -> None:
@@ -102,7 +132,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path} is no file" if path.exists() else f"{path} does not exist")
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            found = {name: file[name] for name in (*REQUIRED, *OPTIONAL) if name in file.files}
+            found = {name: file[name] for name in ARRAYS if name in file.files}
             present = list(file.files)
     except (
         OSError,
@@ -114,7 +144,6 @@ def read_arrays(path: Path) -> dict[str, Any]:
         AttributeError,
     ) as error:
         raise BadInput(f"{path} is not a readable .npz file of plain arrays: {error}") from error
-    for name in REQUIRED:
-        if name not in found:
-            raise BadInput(f"{path} has no array {name!r}; it has: {', '.join(present) or 'none'}")
-    return found
+    if not {"codes", "mean"} & set(found):
+        raise BadInput(f"{path} has no array 'codes' (or 'mean'); it has: {', '.join(present) or 'none'}")
+    return {"codes": found.get("codes", found.get("mean")), **found}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bad_input import BadInput, unknown
-from .sweep import Commands
+from .sweep import Commands, listed
 
 
 def add_commands(commands: Commands[Any]) -> None:
@@ -102,7 +102,7 @@ def time_metrics(arguments: argparse.Namespace) -> int:
 
     from ..speed.scoring import as_markdown, measure_scoring, save_scoring
 
-    names = arguments.metrics.split(",") if arguments.metrics else list(METRICS)
+    names = listed(arguments.metrics) if arguments.metrics else list(METRICS)
     for name in names:
         if name not in METRICS:
             raise unknown("metric", name, METRICS)

@@ -138,6 +138,11 @@ def report_failures(rows: Sequence[dict[str, Any]]) -> int:
     return 1 if failed or not any(row["status"] == "done" for row in rows) else 0
 
 
+def listed(names: str) -> list[str]:
+    """Names between commas."""
+    return [name.strip() for name in names.split(",")]
+
+
 def parsed_pairs(option: str, settings: Sequence[str]) -> dict[str, Any]:
     """KEY=VALUE pairs of an option as a mapping; a value that is not TOML is taken as a string."""
     pairs: dict[str, Any] = {}

@@ -139,6 +139,9 @@ def ksg_information_matrix(codes: Array, factors: Array, *, neighbours: int = 3)
     """
     values, classes = as_matrix(codes, "codes"), as_factors(factors)
     require_equal_rows(codes=values, factors=classes)
+    for column, labels in enumerate(classes.T):
+        if np.unique(labels, return_counts=True)[1].max() < 2:
+            raise ValueError(f"factors: column {column} has no class of two rows, so that none has a neighbour")
     pairs = [[(z, v) for v in classes.T] for z in values.T]
     return np.array([[ksg_class_information(z, v, neighbours=neighbours) for z, v in line] for line in pairs])
 
@@ -150,7 +153,9 @@ def _above_rounding(nats: float) -> float:
 
 def _as_points(values: Array, name: str) -> Floats:
     """[N] or [N, d] as [N, d], every column of mean 0 and, unless it is constant, deviation 1."""
-    points = as_matrix(values[:, None] if values.ndim == 1 else values, name)
+    if np.ndim(values) == 1:
+        values = np.asarray(values)[:, None]
+    points = as_matrix(values, name)
     varies = np.ptp(points, axis=0) > 0
     return (points - points.mean(axis=0)) * varies / np.where(varies, points.std(axis=0), 1.0)
 

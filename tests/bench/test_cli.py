@@ -138,7 +138,7 @@ def test_evaluate_for_people(capsys, codes_file):
     assert (name, arrow) == ("mig", "↑")
     assert float(value) == pytest.approx(1, abs=0.05)
     assert float(low.strip("[,")) <= float(value) <= float(high.strip("]"))
-    assert "95% intervals from up to 10 random halves" in footnote
+    assert "95% intervals from 10 random halves" in footnote
 
 
 def test_evaluate_prints_intervals_and_settings_as_json(capsys, codes_file):
@@ -149,7 +149,40 @@ def test_evaluate_prints_intervals_and_settings_as_json(capsys, codes_file):
     assert json.loads(plain) == {name: values[name] for name in ("mig", "dcimig")}
     low, high = values["intervals"]["mig"]
     assert low <= values["mig"] <= high
-    assert values["settings"] == {"mig": {"bins": 20}, "dcimig": {"bins": 20}}
+    assert set(values["settings"]) == {"mig", "dcimig"}
+    settings = values["settings"]["mig"]
+    assert (settings["estimator"], settings["bins"], settings["draws"], settings["seed"]) == ("mig", 20, 5, 0)
+
+
+def test_evaluate_with_options(capsys, codes_file):
+    """Of any metric, as its documentation lists them."""
+    command = ("evaluate", codes_file, "--metrics", "mig", "--json")
+    plain, coarse = (
+        json.loads(run(capsys, *command, *extra)[1])["mig"] for extra in ((), ("--set", "mig.bins=2"))
+    )
+    assert coarse < plain
+
+
+def test_evaluate_posteriors_alone(capsys, tmp_path):
+    """Without factors: what codes and posteriors say by themselves."""
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "bare.npz", mean=random.standard_normal((60, 2)), logvar=np.zeros((60, 2)))
+    values = json.loads(run(capsys, "evaluate", tmp_path / "bare.npz", "--json")[1])
+    assert {"kl_nats", "active_units", "gaussian_total_correlation"} <= set(values)
+    assert "mig" not in values
+
+
+def test_evaluate_leaves_out_what_cannot_be_had(capsys, tmp_path):
+    """A factor that is another for every row has no nearest neighbours of one class; all other scores are there."""
+    random = np.random.default_rng(0)
+    factors = np.column_stack([np.arange(90), random.integers(0, 3, size=90)])
+    np.savez(tmp_path / "unique.npz", codes=random.standard_normal((90, 2)), factors=factors)
+    cheap = ("--set", "dci.rounds=1", "--set", "downstream.rounds=1", "--set", "dci_es.trees=1")
+    status, out, err = run(capsys, "evaluate", tmp_path / "unique.npz", "--json", *cheap)
+    assert status == 0
+    assert "mig" in json.loads(out)
+    assert "mutual_information_ksg" not in json.loads(out)
+    assert "not scored: mutual_information_ksg: factors: column 0 has no class of two rows" in err
 
 
 def test_evaluate_of_a_whole_data_set(capsys, codes_file):
@@ -243,7 +276,20 @@ FACTORS = np.random.default_rng(2).integers(0, 3, size=(60, 2))
 @pytest.mark.parametrize(
     ("arrays", "arguments", "words"),
     [
-        ({"codes": CODES}, [], "no array 'factors'; it has: codes"),
+        ({"factors": FACTORS}, [], "no array 'codes' (or 'mean'); it has: factors"),
+        ({"codes": CODES}, ["--metrics", "mig"], "needs arrays that are not there: factors"),
+        (
+            {"codes": CODES, "factors": FACTORS},
+            ["--set", "mig=3"],
+            "--set takes METRIC.OPTION=VALUE, got 'mig'",
+        ),
+        ({"codes": CODES, "factors": FACTORS}, ["--set", "mig.bin=3"], "did you mean 'bins'"),
+        ({"codes": CODES, "factors": FACTORS}, ["--draws", "2"], "draws: expected 0, or at least 3"),
+        (
+            {"codes": CODES.astype(np.float64) * 1e200, "factors": FACTORS},
+            [],
+            "codes: values are within -1e100 .. 1e100",
+        ),
         ({"factors": FACTORS}, [], "no array 'codes'"),
         ({"codes": np.where(CODES > 2, np.nan, CODES), "factors": FACTORS}, [], "codes"),
         ({"codes": np.full_like(CODES, np.inf), "factors": FACTORS}, [], "codes"),
@@ -261,7 +307,11 @@ FACTORS = np.random.default_rng(2).integers(0, 3, size=(60, 2))
         ({"codes": np.array(["a", "b"]), "factors": FACTORS}, [], "codes: expected shape [N, D]"),
         ({"codes": np.float32(1), "factors": FACTORS}, [], "codes: expected shape [N, D], got []"),
         ({"codes": CODES, "factors": FACTORS * 1e300}, [], "below 2^53"),
-        ({"codes": CODES, "factors": FACTORS, "mean": CODES, "logvar": CODES + 1e4}, [], "within -700 .. 700"),
+        (
+            {"codes": CODES, "factors": FACTORS, "mean": CODES, "logvar": CODES + 1e4},
+            [],
+            "within -700 .. 700",
+        ),
     ],
 )
 def test_bad_arrays(capsys, tmp_path, arrays, arguments, words):

@@ -75,7 +75,7 @@ def test_posteriors_bring_their_scores_and_modules_are_left_as_they_were(digits)
 
 def test_everything_that_codes_allow_is_there_by_default(digits):
     """For bare codes: all that needs no posterior, and nothing that is of a whole data set unless asked for."""
-    cheap = {"dci": {"rounds": 1}, "downstream": {"rounds": 1}, "dci_es": {"trees": 1, "depth": 2}}
+    cheap = {"dci": {"rounds": 1}, "downstream": {"rounds": 1}, "dci_es": {"trees": 1, "depths": [1, 2]}}
     found = evaluate(columns, digits, draws=0, options=cheap, samples=200, test_samples=100)
     allowed = [m for m in METRICS.values() if set(m.inputs) <= {"codes", "factors"} and not m.whole]
     assert list(found) == [score.column for metric in allowed for score in metric.scores]
@@ -94,6 +94,39 @@ def test_a_condition_is_no_factor(digits):
     found = evaluate(columns, digits, condition="digit", draws=0)
     assert "mig" not in found
     assert 0 < found["condition_leakage_fraction"].value < 1
+
+
+def test_a_conditional_encoder_is_told_the_condition(digits):
+    """The classes, as its second argument, batch by batch."""
+    told = []
+
+    def encoder(images: Tensor, classes: Tensor) -> Tensor:
+        told.append(classes)
+        return columns(images)
+
+    found = evaluate(encoder, digits, condition="digit", metrics=["condition_leakage"], draws=0)
+    whole = torch.cat(told)
+    assert whole.dtype == torch.int64
+    assert torch.equal(whole.bincount(), digits.factors(torch.arange(len(digits)))[:, 0].bincount())
+    assert (
+        found.numbers()
+        == evaluate(columns, digits, condition="digit", metrics=["condition_leakage"], draws=0).numbers()
+    )
+
+
+def test_no_image_is_drawn_twice():
+    """Copies would be neighbours to estimates without bins."""
+    seen = []
+
+    def encoder(images: Tensor) -> Tensor:
+        seen.append(images.flatten(1))
+        return columns(images)
+
+    evaluate(encoder, "digits", metrics=["mig"], samples=900, test_samples=600, draws=0)
+    digits = load("digits")
+    every = digits.images(torch.arange(len(digits))).flatten(1)
+    assert len(torch.cat(seen)) == 1500
+    assert len(torch.unique(torch.cat(seen), dim=0)) >= 1500 - (len(every) - len(torch.unique(every, dim=0)))
 
 
 def test_batches_change_nothing(digits):

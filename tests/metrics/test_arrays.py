@@ -38,7 +38,7 @@ def test_bad_codes(codes: np.ndarray, message: str) -> None:
     (GOOD + 0.5, r"factors: expected classes as whole numbers, got 0.5 at \[0, 0\]"),
     (np.full((6, 2), np.nan), r"factors: every value must be finite"),
     (np.full((6, 2), 2.0**53), "factors: classes must be below 2\\^53"),
-    (np.zeros(6), r"factors: expected shape \[N, D\]"),
+    (np.zeros(6), r"factors: expected shape \[N, K\]"),
 ])  # fmt: skip
 def test_bad_factors(factors: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):

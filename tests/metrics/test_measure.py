@@ -138,7 +138,7 @@ def test_what_has_no_interval(arrays):
 
 
 def test_whole_data_sets_have_exact_scores_beside_drawn_ones():
-    """Exact: from every row, without an interval. Drawn: what the study draws, 10,000 and 5,000 with replacement."""
+    """Exact: from every row, without an interval. Drawn: as many as the study draws, 10,000 and 5,000."""
     arrays = noisy(40_000, 2)
     results = measure(["mig", "mig_exact"], **arrays, whole=True, draws=3)
     exact, drawn = results["mig_exact"], results["mig"]
@@ -208,10 +208,40 @@ def test_threads_of_libraries_are_given_back(arrays):
     assert [library["num_threads"] for library in threadpool_info()] == before
 
 
+def test_one_metric_alone_may_be_named(arrays):
+    """Without a list around it, and twice is once."""
+    assert measure("mig", **arrays, draws=0)["mig"].value == compute("mig", **arrays)["mig"]
+    assert list(measure(["mig", "mig"], **arrays, draws=0)) == ["mig"]
+
+
+def test_what_these_arrays_do_not_allow_is_left_out_and_said(arrays):
+    """Where nothing was named: constant factors leave the scores that need none. Named, it is an error."""
+    constant = {**arrays, "factors": np.zeros_like(arrays["factors"])}
+    found = measure(**constant, draws=0)
+    assert "gaussian_total_correlation" in found
+    assert "mig" not in found
+    assert "mig" in found.left_out
+    assert "Not scored\nmig " in page(found)
+    with pytest.raises(ValueError, match="factors"):
+        measure(["mig"], **constant, draws=0)
+    with pytest.raises(ValueError, match="factors"):
+        measure(codes=arrays["codes"][:2], factors=constant["factors"], draws=0)
+
+
+def test_intervals_keep_to_what_a_score_can_be():
+    """Shares from 0 to 1, correlations from 0, what may be negative below it."""
+    bounds = {score.column: score.bounds for metric in METRICS.values() for score in metric.scores}
+    assert bounds["mig"] == (0, 1)
+    assert bounds["dci_explicitness"] == (-1, 1)
+    assert bounds["gaussian_total_correlation"] == (0, math.inf)
+    assert bounds["total_correlation_nats"] == (-math.inf, math.inf)
+
+
 def test_what_cannot_be_measured_is_said_in_one_line(arrays):
     """As `compute` says it, and what is about intervals."""
     for call, message in [
-        (partial(measure, draws=-1, **arrays), "draws: expected a whole number of 0 or more|draws"),
+        (partial(measure, draws=-1, **arrays), "draws"),
+        (partial(measure, draws=2, **arrays), "draws: expected 0, or at least 3 for a spread, got 2"),
         (partial(measure, level=1.0, **arrays), "level: expected a share between 0 and 1, got 1.0"),
         (partial(measure, ["mgi"], **arrays), "did you mean 'mig'"),
         (partial(measure, options={"mig": {"bin": 3}}, **arrays), "takes no option 'bin'"),
@@ -237,6 +267,8 @@ def test_a_page_for_people(measured):
     line = next(line for line in text.split("\n") if line.startswith("mig "))
     assert line.split()[1:3] == [f"{measured['mig'].value:.4f}", "↑"]
     assert "mutual information gap" in line
-    assert "600 rows, the first 400 train; seed 3; brackets: 95% intervals from up to 8 random halves" in text
+    assert (
+        "600 rows, the first 400 of them train; seed 3; brackets: 95% intervals from 8 random halves" in text
+    )
     assert "[" not in page(measure(["mig"], **noisy(60, 0), draws=0))
     assert page({}) == ""
