@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .arrays import Array, Floats, as_classes, as_logvar, as_matrix, require_equal_rows
+from .arrays import Array, Floats, Integers, as_classes, as_logvar, as_matrix, require_equal_rows
 from .gaussian_correlation import gaussian_total_correlation
 from .kl_decomposition import gaussian_kl, kl_decomposition
 from .posterior_collapse import mean_variance
@@ -42,6 +42,9 @@ class CollapseDiagnosis:
         within_class_variance: E_y Var_x(E_q[z_j | x] | y) where a condition is given: what of a latent's activity is
             not the condition itself; else None.
         active_units_given_condition: latents that stay active within the classes of the condition; else None.
+        mutual_information_given_condition_nats: I_q(x; z_j | y), within each class with the mixture over its rows, mean
+            over rows: what a latent says of the image beyond the condition; else None. Near 0 beside a
+            `mutual_information_per_dimension_nats` that is not, a latent only repeats the condition.
     """
 
     active_units: int
@@ -59,6 +62,7 @@ class CollapseDiagnosis:
     total_correlation_of_samples_nats: float
     within_class_variance: NDArray[np.float64] | None
     active_units_given_condition: int | None
+    mutual_information_given_condition_nats: NDArray[np.float64] | None
 
 
 def diagnose_collapse(
@@ -105,7 +109,12 @@ def diagnose_collapse(
     divergences = gaussian_kl(torch.tensor(means), torch.tensor(logvars)).numpy()
     collapsed_inputs = (divergences < epsilon).mean(axis=0)
     variance = mean_variance(means)
-    within = None if condition is None else _within_class_variance(means, condition)
+    within = given = None
+    if condition is not None:
+        classes = as_classes(condition, "condition")
+        require_equal_rows(mean=means, condition=classes)
+        within = _within_class_variance(means, classes)
+        given = _information_given(means, logvars, classes, samples=samples, seed=seed)
     noise = np.random.Generator(np.random.Philox(seed)).standard_normal(means.shape)
     return CollapseDiagnosis(
         active_units=int((variance > threshold).sum()),
@@ -125,6 +134,7 @@ def diagnose_collapse(
         total_correlation_of_samples_nats=gaussian_total_correlation(means + np.exp(0.5 * logvars) * noise),
         within_class_variance=within,
         active_units_given_condition=None if within is None else int((within > threshold).sum()),
+        mutual_information_given_condition_nats=given,
     )
 
 
@@ -134,12 +144,25 @@ def _kind(collapsed_inputs: float, delta: float) -> Kind:
     return "active" if collapsed_inputs <= delta else "mixed"
 
 
-def _within_class_variance(means: Floats, condition: Array) -> NDArray[np.float64]:
+def _within_class_variance(means: Floats, classes: Integers) -> NDArray[np.float64]:
     """Variance of what is left of the means when that of each class is taken away: [D]."""
-    classes = as_classes(condition, "condition")
-    require_equal_rows(mean=means, condition=classes)
     left = means.astype(np.float64)
     for value in np.unique(classes):
         members = classes == value
         left[members] -= left[members].mean(axis=0)
     return np.asarray(np.square(left).mean(axis=0))
+
+
+def _information_given(
+    means: Floats, logvars: Floats, classes: Integers, *, samples: int, seed: int
+) -> NDArray[np.float64]:
+    """I_q(x; z_j | y): [D]. Each class gets its share of the samples."""
+    found = np.zeros(means.shape[1])
+    for value in np.unique(classes):
+        members = classes == value
+        share = float(members.mean())
+        terms = kl_decomposition(
+            means[members], logvars[members], samples=max(1, round(samples * share)), seed=seed
+        )
+        found += share * terms.mutual_information_per_dimension_nats
+    return found

@@ -132,6 +132,7 @@ def cases() -> dict[str, Case]:
         ),
         Case("constant", "the second factor never varies", "MCELO", perfect, constant),
         Case("single", "one factor, one code", "MCELO", perfect[:, :1], factors[:, :1]),
+        Case("collapsed", "constant codes alone", "", np.zeros((ROWS, 3)), factors),
         Case("unrelated", "codes of noise alone", "", random.standard_normal((ROWS, 3)), factors),
         Case(
             "tiny",

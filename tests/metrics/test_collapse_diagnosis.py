@@ -100,3 +100,13 @@ def test_the_closed_form_is_the_one_of_training() -> None:
     mean, logvar = posteriors()
     expected = gaussian_kl(torch.tensor(mean), torch.tensor(logvar)).mean(0)
     assert diagnose_collapse(mean, logvar).kl_per_dimension_nats == pytest.approx(expected.numpy())
+
+
+def test_a_latent_that_repeats_the_condition_says_nothing_beyond_it() -> None:
+    """One latent is the class, one the image within its class: I(x; z | y) is 0 of the first, ln 50 of the second."""
+    classes, place = np.divmod(np.arange(200), 50)
+    mean = np.stack([classes, place], axis=1).astype(float)
+    found = diagnose_collapse(mean, np.full(mean.shape, -9.0), condition=classes)
+    assert found.mutual_information_per_dimension_nats == pytest.approx([np.log(4), np.log(50)], abs=1e-3)
+    assert found.mutual_information_given_condition_nats == pytest.approx([0, np.log(50)], abs=1e-3)
+    assert diagnose_collapse(mean, np.zeros(mean.shape)).mutual_information_given_condition_nats is None
