@@ -29,6 +29,7 @@ DECODED_AT_ONCE = {"cpu": 256, "cuda": 4096}
 """Codes in one pass through the decoder and back, by kind of device. Changes no number beyond rounding."""
 
 MARGINAL_LIKELIHOOD_SCORES = (
+    Score("elbo_same_images_nats", "higher", "nats", "ELBO of the images that log p(x) is estimated of"),
     Score("iwae_nats", "higher", "nats", "importance-weighted bound on log p(x), mean over images"),
     Score("iwae_error_nats", None, "nats", "its standard error over images"),
     Score("iwae_sampling_error_nats", None, "nats", "its standard error from sampling, for these images"),
@@ -134,6 +135,7 @@ def as_columns(found: MeasuredLikelihood) -> dict[str, Any]:
     """What was measured by result column; what was not has none."""
     bound = found.importance
     columns: dict[str, Any] = {
+        "elbo_same_images_nats": found.elbo.elbo_nats,
         "iwae_nats": bound.last.nats,
         "iwae_error_nats": bound.last.error_nats,
         "iwae_sampling_error_nats": bound.last.sampling_error_nats,

@@ -18,6 +18,7 @@ GROUP = ["data_set", "condition", "objective", "variant", "strength"]
 
 READABLE = (
     "elbo_nats",
+    "elbo_same_images_nats",
     "iwae_nats",
     "ais_nats",
     "reconstruction_nats",
@@ -36,6 +37,7 @@ READABLE = (
 
 HEADINGS = {
     "elbo_nats": "ELBO",
+    "elbo_same_images_nats": "ELBO, same images",
     "iwae_nats": "IWAE",
     "ais_nats": "AIS",
     "reconstruction_nats": "recon.",
