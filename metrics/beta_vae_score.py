@@ -50,14 +50,16 @@ def beta_vae_score(
 
     Reference:
         Higgins et al. 2017, "beta-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework",
-        section 3, as computed by Locatello et al. 2019: logistic regression of scikit-learn at its defaults.
+        section 3, as computed by Locatello et al. 2019: logistic regression of scikit-learn at its defaults, which were
+        one against the rest then and are multinomial now. Carbonneau et al.'s "Z-diff" is the same with batches of
+        200, rescaled so that chance is 0.
     """
     values, classes = as_matrix(codes, "codes"), as_factors(factors)
     require_equal_rows(codes=values, factors=classes)
     points = require_at_least("points", points, 1)
     total = points + require_at_least("test_points", test_points, 1)
     batch_size = require_at_least("batch_size", batch_size, 1)
-    values, table = values.astype(np.float64), FixedFactor(classes)
+    table = FixedFactor(classes)
     random = np.random.Generator(np.random.Philox(seed))
     shared = random.integers(len(table.columns), size=total)
     features = np.empty((total, values.shape[1]))

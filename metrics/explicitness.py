@@ -55,7 +55,10 @@ def explicitness(codes: Array, factors: Array, *, train: int) -> Explicitness:
     Reference:
         Ridgeway and Mozer 2018, "Learning Deep Disentangled Embeddings with the F-Statistic Loss", section 3.3, as
         computed by Locatello et al. 2019. The regression is scikit-learn's at its defaults, a hundred iterations:
-        values move by some 1e-5 with its version.
+        values move by some 1e-5 with its version. The paper takes one mean over all classes of all factors, this one
+        the mean of factors' means. The review of Carbonneau et al. 2022 rescales the area so that chance is 0
+        (2 a - 1), weighs classes evenly in the regression and judges it on the rows that it was fitted to. Not the
+        explicitness of DCI-ES (`dci_es`) nor InfoMEC's (`infomec`).
     """
     values, classes = as_matrix(codes, "codes"), as_factors(factors)
     train = require_train_rows(train, require_equal_rows(codes=values, factors=classes))

@@ -43,11 +43,12 @@ def factor_vae_score(
 
     Raises:
         ValueError: arrays of other shapes, unequal rows, NaN, infinite, factors that are no whole numbers, no factor
-            that can be held, or a count below its least.
+            that can be held, a count below its least, or a negative threshold.
 
     Reference:
         Kim and Mnih 2018, "Disentangling by Factorising", section 4, with the pruning of the study (Locatello et al.
-        2019: a standard deviation of 0.05; the paper prunes by KL).
+        2019: a standard deviation of 0.05; the paper prunes by KL, and the study's code nothing unless told to). Many
+        copies take the variance over all rows from a few thousand of them; here it is of the whole table.
     """
     values, classes = as_matrix(codes, "codes"), as_factors(factors)
     if require_equal_rows(codes=values, factors=classes) < 2:
@@ -55,7 +56,8 @@ def factor_vae_score(
     votes = require_at_least("votes", votes, 1)
     total = votes + require_at_least("test_votes", test_votes, 1)
     batch_size = require_at_least("batch_size", batch_size, 2)
-    values = values.astype(np.float64)
+    if not threshold >= 0:
+        raise ValueError(f"threshold: expected a number >= 0, got {threshold}")
     spread = values.var(axis=0, ddof=1)
     alive = spread >= threshold**2
     alive &= spread > 0

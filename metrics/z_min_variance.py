@@ -17,17 +17,17 @@ def z_min_variance(
     threshold: float = 0.05,
     seed: int = 0,
 ) -> float:
-    """Accuracy of the FactorVAE vote on new votes, rescaled so that guessing is 0.
+    """Accuracy of the FactorVAE vote on new votes, rescaled so that guessing is 0: (a - 1 / K) / (1 - 1 / K).
 
-    (a - 1 / K) / (1 - 1 / K) of the accuracy a, with K the factors that can be held.
+    a is the accuracy and K the number of factors that can be held.
 
     Args:
         codes: [N, D], posterior means.
-        factors: [N, K], whole-number classes; that code bins continuous ones, these are classes already.
+        factors: [N, K], whole-number classes. Constant factors, and rows alone in their class, are left out.
         votes: of which the majority is taken; 800 in the review.
         test_votes: on which it is judged; 800 in the review.
-        batch_size: rows a vote; 200 in the review.
-        threshold: codes whose standard deviation is below it get no vote.
+        batch_size: rows a vote, at least 2; 200 in the review.
+        threshold: codes whose standard deviation is below it get no vote; 0.05 in the review.
         seed: of every draw.
 
     Returns:
@@ -39,7 +39,9 @@ def z_min_variance(
 
     Reference:
         Carbonneau, Zaidi, Boilard and Gagnon 2022, "Measuring Disentanglement: A Review of Metrics", of Kim and Mnih
-        2018. Not the same number as `factor_vae_score`, which is not rescaled.
+        2018. Not the same number as `factor_vae_score`, which is not rescaled. The review's own code bins continuous
+        factors (these are classes already), draws the held class evenly from all classes where we draw a row's, lets
+        scores fall below 0, stops where no code passes the threshold, and counts every factor in K.
     """
     accuracy = factor_vae_score(
         codes,

@@ -6,6 +6,8 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
 
 from disbench.metrics import beta_vae_score, factor_vae_score
 from disbench.metrics.fixed_factor import FixedFactor
@@ -94,6 +96,108 @@ def test_a_seed_decides_every_draw(score: object) -> None:
     assert np.std(values) < 0.03
 
 
+# -- against draws of new images ----------------------------------------------------------------------------
+
+SIZES = (8, 9, 10)
+MIXING = np.array([[1.0, 1.0, 0.0, 0.4], [0.9, -0.9, 0.0, 0.4], [0.0, 0.2, 1.0, 0.4]])
+
+
+def encoded(factors: np.ndarray) -> np.ndarray:
+    """Four codes of any factors, two of them turned: an encoder, for as many images as one likes."""
+    return np.tanh((factors - FACTORS.mean(axis=0)) / FACTORS.std(axis=0) @ MIXING)
+
+
+def factor_vae_by_images(points: int, seed: int) -> float:
+    """Each vote draws factors afresh, sets one to the first row's, and encodes."""
+    random = np.random.default_rng(seed)
+    spread = encoded(random.integers(0, SIZES, size=(10_000, 3))).var(axis=0, ddof=1)
+    votes = np.zeros((2, 3, 4))
+    for vote in range(2 * points):
+        held, factors = random.integers(3), random.integers(0, SIZES, size=(32, 3))
+        factors[:, held] = factors[0, held]
+        votes[vote % 2, held, np.argmin(encoded(factors).var(axis=0, ddof=1) / spread)] += 1
+    return float(votes[1][votes[0].argmax(axis=0), np.arange(4)].sum() / points)
+
+
+def beta_vae_by_images(points: int, seed: int) -> float:
+    """Each point draws two batches of factors afresh, that share one, and encodes both."""
+    random = np.random.default_rng(seed)
+    features, labels = np.empty((2 * points, 4)), random.integers(3, size=2 * points)
+    for point, shared in enumerate(labels):
+        left, right = random.integers(0, SIZES, size=(2, 32, 3))
+        right[:, shared] = left[:, shared]
+        features[point] = np.abs(encoded(left) - encoded(right)).mean(axis=0)
+    model = LogisticRegression().fit(features[:points], labels[:points])
+    return float(model.score(features[points:], labels[points:]))
+
+
+@pytest.mark.parametrize(
+    ("score", "by_images"),
+    [(FACTOR, factor_vae_by_images), (BETA, beta_vae_by_images)],
+    ids=["factor_vae", "beta_vae"],
+)
+@pytest.mark.parametrize("rows", [None, 4_000], ids=["all_images", "a_draw"])
+def test_a_table_scores_what_new_images_score(score, by_images, rows):
+    """As the reference library draws them; within what seeds move either."""
+    factors = FACTORS if rows is None else np.random.default_rng(9).integers(0, SIZES, size=(rows, 3))
+    ours = [score(encoded(factors), factors, seed=seed) for seed in range(4)]
+    theirs = [by_images(1_500, seed) for seed in range(4)]
+    assert 0.4 < np.mean(theirs) < 0.99
+    assert np.mean(ours) == pytest.approx(np.mean(theirs), abs=0.02)
+
+
+# -- by hand ------------------------------------------------------------------------------------------------
+
+
+def test_one_code_gets_every_vote():
+    """And stands for the factor that was held most often: about half of two."""
+    factors = grid(6, 6)
+    codes = factors.sum(axis=1, keepdims=True) + 0.0
+    assert FACTOR(codes, factors) == pytest.approx(0.5, abs=0.04)
+
+
+def test_two_factors_in_one_code_cost_one_of_three():
+    """Whichever of the two is held, the merged code moves less than over all rows, and stands for one of them alone."""
+    factors = grid(5, 5, 5)
+    merged = np.column_stack([factors[:, 0] * 5 + factors[:, 1], factors[:, 2]]) + 0.0
+    assert FACTOR(merged, factors) == pytest.approx(2 / 3, abs=0.04)
+
+
+def test_one_factor_is_always_told():
+    assert FACTOR(PERFECT[:, :1], FACTORS[:, :1]) == 1
+    assert BETA(PERFECT[:, :1], FACTORS[:, :1]) == 1
+
+
+# -- what must not matter -----------------------------------------------------------------------------------
+
+
+@BOTH
+def test_order_and_sign_of_codes(score):
+    codes = encoded(FACTORS)
+    plain = score(codes, FACTORS)
+    assert score(-codes, FACTORS) == plain
+    assert score(codes[:, [3, 1, 0, 2]], FACTORS) == pytest.approx(plain, abs=0.003)
+    assert score(codes + 100, FACTORS) == pytest.approx(plain, abs=0.003)
+
+
+@BOTH
+def test_order_of_rows_moves_no_more_than_seeds_do(score):
+    codes, order = encoded(FACTORS), np.random.default_rng(0).permutation(len(FACTORS))
+    assert score(codes[order], FACTORS[order]) == pytest.approx(score(codes, FACTORS), abs=0.04)
+
+
+@BOTH
+def test_labels_constant_factors_and_tensors(score):
+    codes = encoded(FACTORS)
+    plain = score(codes, FACTORS)
+    assert score(codes, 10 * FACTORS - 7) == plain
+    assert score(codes, np.insert(FACTORS, 1, 4, axis=1)) == plain
+    assert score(torch.tensor(codes), torch.tensor(FACTORS)) == plain
+
+
+# -- what is wrong ------------------------------------------------------------------------------------------
+
+
 @BOTH
 @pytest.mark.parametrize("what", ["constant", "unequal"])
 def test_what_is_wrong_is_named(score: object, what: str) -> None:
@@ -103,3 +207,18 @@ def test_what_is_wrong_is_named(score: object, what: str) -> None:
     else:
         with pytest.raises(ValueError, match="same number of rows"):
             score(PERFECT[:5], FACTORS)
+
+
+@pytest.mark.parametrize(("score", "keywords", "message"), [
+    (FACTOR, {"votes": 0}, "votes: expected a whole number >= 1, got 0"),
+    (FACTOR, {"test_votes": 0}, "test_votes: expected a whole number >= 1, got 0"),
+    (FACTOR, {"batch_size": 1}, "batch_size: expected a whole number >= 2, got 1"),
+    (FACTOR, {"threshold": -1}, "threshold: expected a number >= 0, got -1"),
+    (BETA, {"points": 0}, "points: expected a whole number >= 1, got 0"),
+    (BETA, {"test_points": 0}, "test_points: expected a whole number >= 1, got 0"),
+    (BETA, {"batch_size": 0}, "batch_size: expected a whole number >= 1, got 0"),
+])  # fmt: skip
+def test_bad_arguments_are_refused_in_one_line(score, keywords, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        score(PERFECT, FACTORS, **keywords)
+    assert "\n" not in str(raised.value)

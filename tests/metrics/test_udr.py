@@ -119,7 +119,7 @@ def test_unrelated_models_score_what_chance_gives():
 
 
 def test_the_median_of_the_pairs_ranks():
-    """Three alike and a stranger: pairs of the first are 0.9, 0.9, 0; of the stranger 0, 0, 0. Of two alike, 0.9 and 0."""
+    """Of three alike and a stranger the pairs are 0.9, 0.9, 0, and the stranger's 0; of two alike, 0.9 and 0."""
     basis = uncorrelated(6)
     codes, stranger = basis[:, :3], basis[:, 3:]
     kl = [np.ones(3)] * 4
