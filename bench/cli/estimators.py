@@ -63,6 +63,7 @@ def handle(arguments: argparse.Namespace) -> int:
     """Measure, print, and keep what was measured."""
     import torch
 
+    from ..allocator import keep_freed_memory
     from ..estimators import (
         as_markdown,
         grid_posteriors,
@@ -81,6 +82,7 @@ def handle(arguments: argparse.Namespace) -> int:
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
+    keep_freed_memory()
     information = information_bias(arguments.rows, arguments.draws, arguments.seed, say)
     made = (grid_posteriors(name, width, sizes) for name, width in (("narrow", NARROW), ("wide", WIDE)))
     kl = [

@@ -132,9 +132,11 @@ def draw_kl_terms(families: Sequence[Record]) -> Figure:
                     if bias["estimator"] == estimator
                 ]
                 sizes, biases, errors = zip(*points, strict=True)
-                axes.errorbar(sizes, biases, errors, **style._asdict(), elinewidth=0.9, capsize=1.5)
+                look = {**style._asdict(), **ring(estimator), "elinewidth": 0.9, "capsize": 1.5}
+                axes.errorbar(sizes, biases, errors, **look)
             axes.set_title(f"{title}: {family['exact'][term]:.2f} nats", loc="left")
             counted(axes, sorted({bias["batch_size"] for bias in mine}), "")
+            axes.tick_params(axis="x", labelsize=6.5)
             about_zero(axes, 0.1, every)
             quiet_grid(axes)
         line[0].set_ylabel(f"{family['name']}\nbias, nats")
@@ -183,8 +185,16 @@ def above_zero(axes: Axes, values: Sequence[float]) -> None:
 
 
 def handles(styles: Mapping[str, tuple[str, Style]]) -> list[Line2D]:
-    """Legend entries."""
-    return [Line2D([], [], **style._asdict(), label=label) for label, style in styles.values()]
+    """Legend entries; mistakes have rings around what they coincide with."""
+    return [
+        Line2D([], [], **style._asdict(), **ring(name), label=label)
+        for name, (label, style) in styles.items()
+    ]
+
+
+def ring(estimator: str) -> dict[str, Any]:
+    """How the markers of mistakes differ from others."""
+    return {"fillstyle": "none", "markersize": 8} if estimator.startswith("mistake") else {}
 
 
 def legend(axes: Axes, styles: Mapping[str, tuple[str, Style]]) -> None:
