@@ -17,12 +17,15 @@ from disbench.bench.estimators import (
     GaussianPosteriors,
     as_markdown,
     as_table,
+    draw_information,
+    draw_kl_terms,
     grid_posteriors,
     information_bias,
     kl_terms_bias,
     save,
 )
 from disbench.bench.estimators.kl_terms import ESTIMATORS, TERMS
+from disbench.bench.figures.style import look
 from disbench.metrics import kl_decomposition
 from disbench.metrics.information import KNOWN, SETTINGS
 
@@ -189,7 +192,11 @@ def test_the_page_has_every_bias_to_three_places(document):
 
 
 def test_files_can_be_read_again(document, tmp_path):
-    """Figures of one number of rows, of one family."""
+    """Figures of one family and of a distribution of each kind."""
+    some = [
+        bias for bias in document["information"] if bias["distribution"] in ("gaussian_0.9", "classes_3_1")
+    ]
+    document = {**document, "information": some}
     paths = save(document, tmp_path / "estimators")
     names = ["information_bias", "information_error", "kl_terms_bias"]
     figures = [f"{name}.{ending}" for name in names for ending in ("png", "pdf")]
@@ -199,6 +206,29 @@ def test_files_can_be_read_again(document, tmp_path):
         if path.suffix == ".png":
             with Image.open(path) as picture:
                 assert min(picture.size) > 400
+
+
+def test_figures_draw_every_line_that_the_legend_names(document):
+    """A panel a distribution or term, lines at the values of the table, a legend for each kind."""
+    with look():
+        figure = draw_information(document["information"])
+        terms = draw_kl_terms(document["kl"])
+    panels = {axes.get_title(loc="left").splitlines()[-1]: axes for axes in figure.axes if axes.lines}
+    assert len(panels) == len(KNOWN)
+    legends = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
+    assert [len(legend.get_texts()) for legend in legends] == [6, 9]
+    known = KNOWN["gaussian_0.9"]
+    drawn = {tuple(line.get_ydata()) for line in panels[f"I = {known.nats:.3f} nats"].lines}
+    ksg = [
+        bias["bias_nats"]
+        for bias in document["information"]
+        if (bias["distribution"], bias["estimator"]) == (known.name, "KSG, k = 3")
+    ]
+    assert tuple(ksg) in drawn
+    assert [axes.get_title(loc="left").split(":")[0] for axes in terms.axes] == [
+        "I(x; z)", "total correlation", "dimension-wise KL",
+    ]  # fmt: skip
+    assert {text.get_text() for text in terms.legends[0].get_texts()} >= {"stratified sampling (MSS)"}
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(document, tmp_path):
