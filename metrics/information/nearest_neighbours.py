@@ -141,7 +141,9 @@ def ksg_information_matrix(codes: Array, factors: Array, *, neighbours: int = 3)
     require_equal_rows(codes=values, factors=classes)
     for column, labels in enumerate(classes.T):
         if np.unique(labels, return_counts=True)[1].max() < 2:
-            raise ValueError(f"factors: column {column} has no class of two rows, so that none has a neighbour")
+            raise ValueError(
+                f"factors: column {column} has no class of two rows, so that none has a neighbour"
+            )
     pairs = [[(z, v) for v in classes.T] for z in values.T]
     return np.array([[ksg_class_information(z, v, neighbours=neighbours) for z, v in line] for line in pairs])
 
