@@ -74,15 +74,15 @@ def dci(
         estimator: "sklearn" is the study's `GradientBoostingClassifier()`: parity, at minutes a model. "lightgbm" is
             the same algorithm (trees of depth 3 on the residuals, gains of squared error, Newton leaves,
             learning rate 0.1) with splits of a class's trees taken next to each row of that class and at `bins`
-            quantiles of each code instead of between any two rows: fifty times faster. On three reference models and
+            quantiles of each code instead of between any two rows: some twenty times faster. On three reference models and
             seven tables of other codes D, C and both accuracies are within 0.006 of "sklearn", whose own seeds move
             them by up to 0.003.
         rounds: boosting rounds, one tree a class each; 100 in the study. Fewer rounds see less noise: D and C
             read 0.04 to 0.07 higher at 50 and 0.2 higher at 10.
         bins: quantiles that "lightgbm" may split at beside; from 16 to 96 nothing moves by more than 0.004.
         fit_rows: trees are fitted to this many of the training rows, from the first; all when left out. Fewer rows
-            bring more noise: with `rounds=20, fit_rows=2500`, a tenth of the time, D and C stay within 0.04 of
-            the study's on the same three models and test accuracy within 0.07. For a look, not for a table.
+            bring more noise: with `rounds=20, fit_rows=2000`, an eighth of the time, D and C stay within 0.04 of
+            the study's on the three reference models and test accuracy within 0.08. For a look, not for a table.
         threads: factors that are fitted at the same time; all processors when left out. Never changes a number.
 
     Returns:

@@ -183,6 +183,17 @@ def test_threads_and_repetition_change_nothing() -> None:
         assert other.informativeness == results[0].informativeness
 
 
+@pytest.mark.parametrize("estimator", ["lightgbm", "sklearn"])
+def test_seeds_decide_between_equal_splits_alone(estimator: str) -> None:
+    codes, factors = noisy()
+    given = {"train": 600, "rounds": 10, "estimator": estimator}
+    first, again, other = (dci(codes, factors, seed=seed, **given) for seed in (0, 0, 1))
+    assert_array_equal(first.importance, again.importance)
+    assert_allclose(other.importance, first.importance, atol=0.01)
+    copies = [dci(np.hstack([codes, codes]), factors, seed=seed, **given).importance for seed in (0, 1)]
+    assert np.abs(copies[0] - copies[1]).max() > 0.01
+
+
 def test_fit_rows_use_the_first_of_the_training_rows_and_all_test_rows() -> None:
     codes, factors = noisy()
     some = dci(codes, factors, train=600, fit_rows=200, rounds=5)
