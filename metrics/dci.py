@@ -74,9 +74,9 @@ def dci(
         estimator: "sklearn" is the study's `GradientBoostingClassifier()`: parity, at minutes a model. "lightgbm" is
             the same algorithm (trees of depth 3 on the residuals, gains of squared error, Newton leaves,
             learning rate 0.1) with splits of a class's trees taken next to each row of that class and at `bins`
-            quantiles of each code instead of between any two rows: some twenty times faster. On three reference models and
-            seven tables of other codes D, C and both accuracies are within 0.006 of "sklearn", whose own seeds move
-            them by up to 0.003.
+            quantiles of each code instead of between any two rows: some twenty times faster. On three reference
+            models and seven tables of other codes D, C and both accuracies are within 0.006 of "sklearn", whose own
+            seeds move them by up to 0.003.
         rounds: boosting rounds, one tree a class each; 100 in the study. Fewer rounds see less noise: D and C
             read 0.04 to 0.07 higher at 50 and 0.2 higher at 10.
         bins: quantiles that "lightgbm" may split at beside; from 16 to 96 nothing moves by more than 0.004.
