@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -194,15 +195,15 @@ def save_figures(store: Store) -> list[Path]:
         folder.mkdir(exist_ok=True)
         for entry in FIGURES.values():
             paths = {ending: folder / f"{entry.name}.{ending}" for ending in ("png", "pdf")}
-            with look():
+            with look(), said_where_not_drawn(entry, store):
                 figure = entry.draw(rows, store)
-                if figure is None:
-                    for path in paths.values():
-                        path.unlink(missing_ok=True)
+                if figure is not None:
+                    write_atomically(paths["png"], partial(write_png, figure, state))
+                    write_atomically(paths["pdf"], partial(write_pdf, figure))
+                    written += paths.values()
                     continue
-                write_atomically(paths["png"], partial(write_png, figure, state))
-                write_atomically(paths["pdf"], partial(write_pdf, figure))
-            written += paths.values()
+            for path in paths.values():
+                path.unlink(missing_ok=True)
     except OSError as error:
         raise BadInput(f"{folder} cannot be written: {error.strerror or error}") from error
     return written
@@ -212,18 +213,29 @@ def png(entry: FigureEntry, rows: pd.DataFrame, store: Store, state: str) -> byt
     """A figure as PNG: the saved one if it shows this `state`, the fingerprint of the store; else drawn now."""
     try:
         saved = (store.folder / "figures" / f"{entry.name}.png").read_bytes()
-        with Image.open(io.BytesIO(saved)) as image:
+        with warnings.catch_warnings(action="error"), Image.open(io.BytesIO(saved), formats=["png"]) as image:
             if image.info.get(FINGERPRINT) == state:
                 return saved
-    except OSError:
-        pass
-    with look():
+    except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError):
+        pass  # none, or no picture of ours
+    stream = io.BytesIO()
+    with look(), said_where_not_drawn(entry, store):
         figure = entry.draw(rows, store)
-        if figure is None:
-            return None
-        stream = io.BytesIO()
-        write_png(figure, state, stream)
-        return stream.getvalue()
+        if figure is not None:
+            write_png(figure, state, stream)
+            return stream.getvalue()
+    return None
+
+
+@contextlib.contextmanager
+def said_where_not_drawn(entry: FigureEntry, store: Store) -> Iterator[None]:
+    """Say that a figure cannot be drawn of what the folder holds: a score out of all bounds must not cost the page."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        store.notices.say(f"{store.folder}: the figure {entry.name} cannot be drawn of its rows: {error}")
 
 
 def write_png(figure: Figure, state: str, target: Path | io.BytesIO) -> None:
@@ -239,7 +251,11 @@ def write_pdf(figure: Figure, path: Path) -> None:
 def fingerprint(store: Store) -> str:
     """Hash of all that figures depend on: study, rows, which weights there are, and the code that draws."""
     state = hashlib.sha256(matplotlib.__version__.encode())
-    files = (store.study_file, *listed(store.cohorts, ".parquet"), *sorted(Path(__file__).parent.glob("*.py")))
+    files = (
+        store.study_file,
+        *listed(store.cohorts, ".parquet"),
+        *sorted(Path(__file__).parent.glob("*.py")),
+    )
     beside = (*listed(store.weights, ".safetensors"), *listed(store.histories, ".parquet"))
     # A file that is gone was joined with others meanwhile: another state, whatever is hashed of this one.
     with contextlib.suppress(FileNotFoundError):

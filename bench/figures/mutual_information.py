@@ -93,6 +93,8 @@ def table_of(arm: Arm, row: dict[str, Any]) -> Floats | None:
         return None
     table = np.stack([np.asarray(line, dtype=np.float64) for line in nested])
     _, sizes = factor_names_and_sizes(arm)
+    if table.shape[1] != len(sizes) or not np.isfinite(table).all():
+        return None  # of a data set that has changed since
     order = row.get(KL)
     weight = np.asarray(order) if order is not None and np.ndim(order) == 1 else table.max(axis=1)
     ranked = table[np.argsort(-weight, kind="stable")][:MOST_LATENTS]

@@ -28,7 +28,7 @@ from .faults import GONE, Fault
 from .history_files import HISTORY_FIELDS, each_once
 from .listing import listed, names
 from .parquet_files import read_table, save_table
-from .row_files import ROW_FIELDS, distinct
+from .row_files import ROW_FIELDS, distinct, schema
 from .times import file_system_time
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def marked(folder: Path) -> bool:
 
 def join_rows(store: Store) -> None:
     """Join files of rows; see `row_files.distinct` for what is dropped."""
-    fields = pa.schema(ROW_FIELDS)
+    fields = schema(store.register().legend)
     join_tables(
         store,
         store.cohorts,
@@ -125,26 +125,26 @@ def join_rows(store: Store) -> None:
 def join_histories(store: Store) -> None:
     """Join files of histories, each point once."""
     fields = pa.schema(HISTORY_FIELDS)
-    join_tables(
-        store, store.histories, lambda path: read_table(path, fields, required=HISTORY_FIELDS), each_once
-    )
+
+    def read(path: Path) -> pa.Table:
+        return read_table(path, fields, required=HISTORY_FIELDS, with_others=True)
+
+    join_tables(store, store.histories, read, each_once)
 
 
 def join_tables(
     store: Store, folder: Path, read: Callable[[Path], pa.Table], condensed: Callable[[pa.Table], pa.Table]
 ) -> None:
-    """Join Parquet files of a folder."""
+    """Join Parquet files of a folder, those that have the same columns of other versions beside ours."""
     for batch in batches(small(folder, ".parquet"), LARGE_BYTES[folder.name]):
-        tables = dict(readable(store, batch, read))
-        if len(tables) < 2:
-            continue
-        try:
-            table = pa.concat_tables(tables.values(), promote_options="permissive")
-        except pa.ArrowException as error:
-            store.notices.say(f"{batch[0]} and its neighbours cannot be joined: {error}")
-            continue
-        save_table(condensed(table).combine_chunks(), joined(folder, ".parquet"))
-        remove(tables)
+        alike: dict[str, dict[Path, pa.Table]] = {}
+        for path, table in readable(store, batch, read):
+            alike.setdefault(table.schema.to_string(), {})[path] = table
+        for tables in alike.values():
+            if len(tables) > 1:
+                whole = condensed(pa.concat_tables(tables.values())).combine_chunks()
+                save_table(whole, joined(folder, ".parquet"))
+                remove(tables)
 
 
 def join_weights(store: Store) -> None:

@@ -30,7 +30,15 @@ def names(folder: Path, suffix: str) -> list[str]:
             return sorted(
                 entry.name
                 for entry in entries
-                if entry.name.endswith(suffix) and not entry.name.startswith(".") and entry.is_file()
+                if entry.name.endswith(suffix) and not entry.name.startswith(".") and is_file(entry)
             )
     except FileNotFoundError:
         return []
+
+
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a regular file, or a link to one."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False  # a link to itself

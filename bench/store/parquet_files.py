@@ -16,12 +16,11 @@ import pyarrow.types as is_type
 from ..atomic_file import write_atomically
 from .faults import DamagedFile, ForeignFile
 
-MOST_VALUES = 100_000_000
-"""In a column of a file: more than the histories of the unsupervised study hold in all."""
+MOST_VALUES = 200_000_000
+"""In the wanted columns of a file, 1.6 GB of numbers: more than all histories of the unsupervised study hold."""
 
-MOST_BYTES = 4 * 1024**3
+MOST_BYTES = 2 * 1024**3
 """Of the wanted columns of a file, decompressed."""
-
 
 SMALL_BYTES = 2**20
 """Of a file that is read at once and by one thread."""
@@ -97,14 +96,14 @@ def refuse_oversized(path: Path, metadata: pq.FileMetaData, wanted: Collection[s
     """`DamagedFile` for a file whose wanted columns say that they are larger than any result."""
     leaves = [metadata.schema.column(n).path.partition(".")[0] for n in range(metadata.num_columns)]
     read = [n for n, name in enumerate(leaves) if name in wanted]
-    values, size = [0] * metadata.num_columns, 0
+    values = size = 0
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         for n in read:
             column = group.column(n)
-            values[n] += max(column.num_values, group.num_rows)
+            values += max(column.num_values, group.num_rows)
             size += column.total_uncompressed_size
-    if max(values, default=0) > MOST_VALUES or metadata.num_rows > MOST_VALUES or size > MOST_BYTES:
-        raise DamagedFile(path, f"it claims {metadata.num_rows:,} rows, {size:,} bytes")
+    if max(values, metadata.num_rows) > MOST_VALUES or size > MOST_BYTES:
+        raise DamagedFile(path, f"it claims {metadata.num_rows:,} rows, {values:,} values, {size:,} bytes")
 
 
 def as_fields(table: pa.Table, wanted: Mapping[str, pa.DataType]) -> pa.Table:

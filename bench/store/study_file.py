@@ -23,8 +23,7 @@ def read_study(path: Path) -> Study:
     try:
         return stored_study(parsed_json(content), str(path))
     except ValueError as error:
-        why = f": {error}" if isinstance(error, BadInput) else ""
-        raise BadInput(f"{path} is damaged or from another version of disbench{why}") from error
+        raise BadInput(f"{path} is damaged or from another version of disbench: {error}") from error
 
 
 def study_bytes(path: Path) -> bytes:

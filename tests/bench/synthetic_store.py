@@ -23,8 +23,9 @@ from disbench.bench.history import COLUMNS
 from disbench.bench.provenance import versions
 from disbench.bench.run import Cohort, Plan, Run, cohorts
 from disbench.bench.store import Store
+from disbench.datasets import entry
 
-FACTORS, POINTS = 6, 5
+POINTS = 5
 
 
 def fill(folder: Path, study: Study, *, cohort_size: int = 1, points: int = 200) -> Store:
@@ -46,8 +47,11 @@ def generator(run: Run) -> np.random.Generator:
 def row(cohort: Cohort, run: Run, study_name: str, told: str) -> dict[str, Any]:
     """A row with every column that a model can have."""
     chance = generator(run)
-    sizes = {"number": (), "list": (run.latents,), "matrix": (run.latents, FACTORS), "curve": (POINTS,)}
+    factors = len(entry(run.data_set).factor_names) - (run.condition is not None)
+    sizes = {"number": (), "list": (run.latents,), "matrix": (run.latents, factors), "curve": (POINTS,)}
     scores = {name: chance.random(sizes[score.kind]).tolist() for name, score in SCORES.items()}
+    if not factors:  # none is left to be scored on
+        scores |= {name: None for name, score in SCORES.items() if score.kind == "matrix"}
     return {
         "study": study_name,
         "run_id": run.run_id,

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from disbench.bench import BadInput, atomic_file, sweep
+from disbench.bench import BadInput, atomic_file, checkpoint, sweep
 from disbench.bench.checkpoint import CohortCheckpoint
 from disbench.bench.cli import main
 from disbench.bench.cohort import train
@@ -267,10 +267,11 @@ def test_a_folder_from_elsewhere_needs_no_data_here(tiny, fill, tmp_path, monkey
     assert merged.store.register().run_ids == merged.store.rows()["run_id"].to_list()
 
 
-def test_trainings_in_work_and_plans_travel(swept, tiny, tmp_path):
+def test_trainings_in_work_and_plans_travel(swept, tiny, tmp_path, monkeypatch):
     """A checkpoint goes along, the furthest of its cohort; damaged ones and those of trained models stay behind."""
     sides = [Path(shutil.copytree(swept[0], tmp_path / name)) for name in ("a", "b")]
     digits = load("digits")
+    monkeypatch.setattr(checkpoint, "SHARE", 1e9)  # keep every one, however long it took
     new = parse_study(
         {**tiny.model_dump(), "seeds": [7], "arms": [{**a, "steps": 200} for a in tiny.model_dump()["arms"]]},
         "",
