@@ -95,7 +95,7 @@ def measure_scoring(
 
 
 def _seconds(metric: Metric, arrays: dict[str, np.ndarray], train: int) -> float:
-    taken = {name: arrays[name] for name in (*metric.inputs, *metric.optional)}
+    taken: dict[str, Any] = {name: arrays[name] for name in (*metric.inputs, *metric.optional)}
     began = time.perf_counter()
     compute([metric.name], **taken, train=train, whole=metric.whole)
     return time.perf_counter() - began
