@@ -87,7 +87,7 @@ def tidy(store: Store) -> None:
             continue
         try:
             join(store)
-        except BadInput as error:
+        except (BadInput, OSError, RuntimeError, MemoryError) as error:
             store.notices.say(f"the files of {folder} could not be joined: {error}")
         finally:
             (folder / MARKER).unlink(missing_ok=True)

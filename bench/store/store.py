@@ -86,8 +86,8 @@ class Store:
         try:
             for inner in (store.cohorts, store.weights, store.histories, store.checkpoints, store.plans):
                 inner.mkdir(parents=True, exist_ok=True)
-            study_file.claim(store.study_file, study)
-            register = Register.of(study, contents).as_json(study_file.study_bytes(store.study_file))
+            owned = study_file.claim(store.study_file, study)
+            register = Register.of(study, contents).as_json(owned)
             if not store.register_file.is_file() or store.register_file.read_bytes() != register.encode():
                 write_atomically(store.register_file, lambda path: path.write_bytes(register.encode()))
             store.remove_leftovers()

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ..study import Study
 
 
+REMEDY = "delete it and repeat the `disbench sweep` that began the folder, which writes it again"
+
+
 def read_study(path: Path) -> Study:
     """The study of a folder; `BadInput` if its file is damaged, not ours, or may not be read."""
     from ..study import stored_study
@@ -23,7 +26,7 @@ def read_study(path: Path) -> Study:
     try:
         return stored_study(parsed_json(content), str(path))
     except ValueError as error:
-        raise BadInput(f"{path} is damaged or from another version of disbench: {error}") from error
+        raise BadInput(f"{path} is damaged or from another version of disbench: {error}; {REMEDY}") from error
 
 
 def study_bytes(path: Path) -> bytes:
@@ -31,23 +34,30 @@ def study_bytes(path: Path) -> bytes:
     try:
         return read_small(path)
     except ValueError as error:
-        raise BadInput(f"{path} is damaged or from another version of disbench: {error}") from error
+        raise BadInput(f"{path} is damaged or from another version of disbench: {error}; {REMEDY}") from error
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def claim(path: Path, study: Study) -> None:
+def claim(path: Path, study: Study) -> bytes:
     """Make the study the folder's, unless another one is; of two sweeps that begin at once, one is first.
+
+    Returns:
+        The study file as it is then.
 
     Raises:
         BadInput: the folder is another study's, or the file cannot be written.
     """
-    text = study.model_dump_json(indent=1)
-    if create_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8")):
-        return
+    content = study.model_dump_json(indent=1).encode()
+    if create_atomically(path, lambda temporary: temporary.write_bytes(content)):
+        return content
+    known = study_bytes(path)
     owner = refuse_other(path, study)
-    if owner.model_dump() != study.model_dump():  # another grid, metrics or prose: the latest sweep's counts
-        write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    if owner.model_dump() == study.model_dump():
+        return known
+    # Another grid, other metrics or prose: what the latest sweep asks for counts.
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+    return content
 
 
 def refuse_other(path: Path, study: Study) -> Study:

@@ -29,6 +29,7 @@ TARGET = 0.65
 """Share of proposals to accept: where Hamiltonian Monte Carlo is most efficient in many dimensions (Neal 2011)."""
 
 PILOT_CHAINS = 4
+"""A row, whose acceptance moves the row's step length."""
 
 FIRST_STEP, GAIN = 0.5, 0.5
 """Of the pilot: its first step length, and by how much the logarithm moves for a missed share of 1."""

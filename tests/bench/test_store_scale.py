@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import disbench.bench
-from disbench.bench import load_study, sweep
+from disbench.bench import BadInput, load_study, sweep
 from disbench.bench.cli import main
 from disbench.bench.history import COLUMNS
 from disbench.bench.legend import Legend
@@ -145,6 +145,18 @@ def test_a_register_that_does_not_fit_is_worked_out(damage, swept, tmp_path):
     before = sorted(path.name for path in store.folder.iterdir())
     pd.testing.assert_frame_equal(store.rows(), swept[1])
     assert sorted(path.name for path in store.folder.iterdir()) == before
+
+
+def test_a_damaged_study_file_is_written_again(swept, tiny, tmp_path):
+    """As the message says: deleted, the sweep that began the folder writes it, and finds everything done."""
+    import shutil
+
+    store = Store(shutil.copytree(swept[0], tmp_path / "out"))
+    store.study_file.write_text("{")
+    with pytest.raises(BadInput, match="study.json is damaged .*; delete it and repeat the `disbench sweep`"):
+        sweep(tiny, out=store.folder, device="cpu")
+    store.study_file.unlink()
+    pd.testing.assert_frame_equal(sweep(tiny, out=store.folder, device="cpu"), swept[1])
 
 
 def test_grids_beyond_the_study_are_shown_last(swept, tiny, tmp_path):

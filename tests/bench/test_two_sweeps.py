@@ -15,6 +15,7 @@ import pytest
 from disbench.bench import BadInput, atomic_file, sweep
 from disbench.bench.store import Store, compaction
 from disbench.bench.store import store as store_module
+from disbench.bench.store.register import Register
 
 DISBENCH = str(Path(sys.executable).with_name("disbench"))
 PROVENANCE = ["train_seconds", "evaluate_seconds", "finished_at"]
@@ -79,6 +80,21 @@ def test_of_two_studies_one_gets_the_folder(tmp_path):
     owner = Store(tmp_path / "out").study().name
     assert said[names.index(owner)] == "mine"
     assert f"belongs to study {owner!r}; give another --out" in said[1 - names.index(owner)]
+
+
+def test_a_register_is_never_anothers(tiny, tmp_path, monkeypatch):
+    """A sweep with another grid writes its study between the two files of the first: readers go by the study."""
+    other = tiny.model_copy(update={"seeds": 5})
+    real = Register.of
+
+    def meanwhile(study, contents=None):
+        (tmp_path / "study.json").write_text(other.model_dump_json(indent=1))
+        return real(study, contents)
+
+    monkeypatch.setattr(Register, "of", meanwhile)
+    store = Store.claimed(tmp_path, tiny)
+    monkeypatch.undo()
+    assert store.register().run_ids == [run.run_id for run in other.runs()]
 
 
 @pytest.mark.parametrize("links", [True, False])
