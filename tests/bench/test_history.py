@@ -144,14 +144,15 @@ def test_resuming_is_bit_identical(make, digits, tmp_path, monkeypatch):
 
 
 def test_checkpoints_of_others_are_no_use(digits, tmp_path):
-    """A damaged file, and one of other runs, mean a fresh start."""
+    """Damaged files, the last one and the one before it, and those of other runs mean a fresh start."""
     cohort = Cohort((run(),))
     path = tmp_path / "kept.safetensors"
     train(cohort, digits, checkpoint=CohortCheckpoint(path, cohort, seconds=0))
     other = Cohort((run(seed=1),))
     for place, content in ((other, None), (cohort, b"garbage")):
         if content:
-            path.write_bytes(content)
+            for kept in (path, checkpoint_module.previous(path)):
+                kept.write_bytes(content)
         seen = []
         train(place, digits, on_images=seen.append, checkpoint=CohortCheckpoint(path, place))
         assert sum(seen) == 150 * 8
