@@ -6,6 +6,8 @@ already is not written again, so an interrupted merge is finished by the same co
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +19,7 @@ import pyarrow.compute as pc
 
 from ..bad_input import BadInput
 from ..one_line import one_line
+from ..run import LIKELIHOOD, likelihood_in
 from . import weight_files
 from .compaction import LARGE_BYTES, joined, readable, save_stacked
 from .history_files import HISTORY_FIELDS
@@ -159,6 +162,9 @@ def common_study(sides: Sequence[Side]) -> Study:
     document["seeds"] = len(seeds) if seeds == list(range(len(seeds))) else seeds
     metrics = dict.fromkeys(name for study in studies for name in study.evaluation.metrics)
     document["evaluation"]["metrics"] = list(metrics)
+    likelihoods = [study.evaluation.likelihood for study in studies]
+    likelihood = next((settings for settings in likelihoods if settings is not None), None)
+    document["evaluation"]["likelihood"] = likelihood and likelihood.model_dump()
     for number, arm in enumerate(document["arms"]):
         grids = [study.arms[number].strengths for study in studies]
         if arm["strengths"] is not None:
@@ -230,8 +236,7 @@ def shared(finished: Mapping[Side, pa.Table]) -> dict[Side, pa.Table]:
 
 def disagreements(found: Sequence[tuple[Side, dict[str, Any]]], scores: Sequence[str]) -> Iterator[str]:
     """In a line each, what the sides' results of one run differ in: status, or a score that both have."""
-    _, one = found[0]
-    for _, other in found[1:]:
+    for (_, one), (_, other) in itertools.combinations(found, 2):
         for name in ("status", *scores):
             left, right = one.get(name), other.get(name)
             # By their text: equal to the last bit, and NaN equals NaN.
@@ -259,7 +264,12 @@ def union_of(rows: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> list[d
         name: next((row[name] for row in (fullest, *rows) if row.get(name) is not None), None)
         for name in scores
     }
-    return [{**fullest, **filled, "metrics": metrics}]
+    configuration = json.loads(fullest["configuration"])
+    configuration["evaluation"]["metrics"] = [name for name in metrics if name != LIKELIHOOD]
+    settings = [likelihood_in(row["configuration"]) for row in (fullest, *rows)]
+    configuration["evaluation"]["likelihood"] = next((found for found in settings if found is not None), None)
+    text = json.dumps(configuration, sort_keys=True)
+    return [{**fullest, **filled, "metrics": metrics, "configuration": text}]
 
 
 def add_weights(store: Store, side: Side) -> None:

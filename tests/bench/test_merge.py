@@ -210,10 +210,14 @@ def test_scores_of_both_sides_come_together(swept, tiny, tmp_path):
             ),
         )
     merged = merge(sides, tmp_path / "out")
+    # In what order a row names its metrics is the sides', and says nothing.
+    named = ["metrics", "configuration"]
     pd.testing.assert_frame_equal(
-        without_provenance(merged.store.rows()).drop(columns="metrics"),
-        without_provenance(swept[1]).drop(columns="metrics"),
+        without_provenance(merged.store.rows()).drop(columns=named),
+        without_provenance(swept[1]).drop(columns=named),
     )
+    for text in merged.store.rows()["configuration"]:
+        assert set(json.loads(text)["evaluation"]["metrics"]) == set(tiny.evaluation.metrics)
     assert merged.store.finished(tiny.evaluation.metrics) == set(swept[1]["run_id"])
     before = files(tmp_path / "out")
     merge(sides, tmp_path / "out")
@@ -316,3 +320,32 @@ def test_rows_of_another_recipe_travel(swept, tmp_path):
     store = merge([side], tmp_path / "out").store
     assert len(store.rows()) == 5
     assert "0123456789abcdef" in set(pd.read_parquet(store.cohorts)["run_id"])
+
+
+def test_the_second_and_the_third_may_disagree(swept, tmp_path):
+    """On a score that the first does not have."""
+    sides = [Path(shutil.copytree(swept[0], tmp_path / name)) for name in ("none", "one", "other")]
+    first = swept[1]["run_id"][0]
+    for side, value in zip(sides, (None, 0.25, 0.75), strict=True):
+        rewrite(side, lambda row, value=value: row | ({"mig": value} if row["run_id"] == first else {}))
+    with pytest.raises(BadInput, match=f"{sides[1]}/cohorts/.* and {sides[2]}/cohorts/.* mig is 0.25 .* and 0.75"):
+        merge(sides, tmp_path / "out")
+
+
+def test_estimates_of_the_likelihood_come_along(swept, tiny, tmp_path):
+    """One machine has estimated log p(x) and not scored MIG: the row of both says by which settings it was estimated."""
+    sides = [Path(shutil.copytree(swept[0], tmp_path / name)) for name in ("mig", "likelihood")]
+    settings = {"samples": 64}
+
+    def estimated(row):
+        configuration = json.loads(row["configuration"])
+        configuration["evaluation"]["likelihood"] = settings
+        metrics = [name for name in row["metrics"] if name != "mig"]
+        changed = {"mig": None, "iwae_nats": -30.0, "metrics": [*metrics, "likelihood"]}
+        return row | changed | {"configuration": json.dumps(configuration, sort_keys=True)}
+
+    rewrite(sides[1], estimated)
+    store = merge(sides, tmp_path / "out").store
+    assert store.rows()["iwae_nats"].eq(-30.0).all()
+    assert store.rows()["mig"].equals(swept[1]["mig"])
+    assert store.finished(tiny.evaluation.metrics, settings) == set(swept[1]["run_id"])
