@@ -60,7 +60,8 @@ def infomec(
         factors: [N, K], whole-number classes. A constant factor is left out.
         convention: which codes are active. "range" is that of the first paper's published code: the range of a code
             is above a 20th of the largest. "quartiles" is that of the later one (Tripod): the distance between the
-            quartiles is above a tenth of the largest, so that outliers do not keep a dead code. With `discrete`: a
+            quartiles is above a tenth of the largest, so that outliers do not keep a dead code; it also drops a code
+            with one value in three quarters of the rows, which a good code of a rare class is. With `discrete`: a
             range above 0; quartiles more than 0.1 apart, which is meant for values in -1 .. 1.
         neighbours: k of the estimate of mutual information; 10 in both.
         discrete: codes take few values (quantised, vector-quantised): plug-in mutual information, and one indicator a
