@@ -12,10 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from .duration import duration
 from .run import Cohort
 
 HEARTBEAT_SECONDS = 10.0
 """Between plain lines."""
+
+KNOWN_AFTER_SECONDS = 20.0
+"""Of training, what is left is worth saying: before, it is the time that processes and data sets take to begin."""
 
 
 class Progress:
@@ -27,6 +31,8 @@ class Progress:
         self.quiet = quiet
         self.label = ""
         self.started = self.spoke = time.monotonic()
+        self.first: tuple[float, int] | None = None
+        """When images were first counted, and how many: speed is from there on."""
         self.bar: RichProgress | None = None
         if not quiet and sys.stderr.isatty():
             self.bar = RichProgress(
@@ -60,6 +66,8 @@ class Progress:
     def images(self, count: int) -> None:
         """Count trained images."""
         self.images_done += count
+        if self.first is None:
+            self.first = time.monotonic(), self.images_done
         self.show()
 
     def models_end(self, count: int) -> None:
@@ -80,17 +88,30 @@ class Progress:
 
     def show(self, *, now: bool = False) -> None:
         """Bring the bar up to date, or say a line if the last was long ago."""
-        seconds = time.monotonic() - self.started
-        rate = f"{self.images_done / max(seconds, 1e-9):,.0f} images/s"
+        rate = self.rate()
+        speed = f"{rate:,.0f} images/s" if rate else ""
         if self.bar:
             description = f"{self.models_done}/{self.models} models, {self.label}"
-            self.bar.update(self.task, completed=self.images_done, description=description, rate=rate)
+            self.bar.update(self.task, completed=self.images_done, description=description, rate=speed)
         elif not self.quiet and (now or self.due()):
-            left = seconds * (self.total / self.images_done - 1) if self.images_done else float("nan")
-            remaining = f", about {left:.0f} s left" if left == left else ""
-            self.line(
-                f"{self.models_done} of {self.models} models, {rate}, {seconds:.0f} s{remaining}: {self.label}"
-            )
+            left = (self.total - self.images_done) / rate if rate else 0.0
+            parts = [
+                f"{self.models_done} of {self.models} models",
+                speed,
+                duration(time.monotonic() - self.started),
+                f"about {duration(left)} left" if left > 0 else "",
+            ]
+            self.line(", ".join(part for part in parts if part) + f": {self.label}")
+
+    def rate(self) -> float | None:
+        """Images a second since the first were counted; None until that says something."""
+        if self.first is None:
+            return None
+        began, counted = self.first
+        seconds = time.monotonic() - began
+        if seconds < KNOWN_AFTER_SECONDS or self.images_done <= counted:
+            return None
+        return (self.images_done - counted) / seconds
 
     def due(self) -> bool:
         """Whether the last plain line was long ago."""

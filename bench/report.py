@@ -19,11 +19,13 @@ from disbench.datasets import DATA_SETS
 
 from .atomic_file import write_atomically
 from .bad_input import BadInput
+from .duration import duration
 from .evaluation import SCORES
 from .figures import FIGURES, FigureEntry, fingerprint, png
 from .figures.style import DOTS_PER_INCH
 from .objectives import OBJECTIVES
 from .store import Store, schema
+from .scales import FULL
 from .study import Study, load_study, shipped_studies
 from .tables import READABLE, cells, parts, shown_scores, summary
 
@@ -268,21 +270,11 @@ def distinct(column: pd.Series[Any]) -> list[str]:
     return [str(value) for value in column.dropna().unique() if value]
 
 
-def duration(seconds: float) -> str:
-    """Seconds for people: `12 s`, `3 min 20 s`, `5 h 7 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600:,} h {whole % 3600 // 60} min"
-
-
 def repeat_command(study: Study) -> str:
     """The command that makes these results again; of a study that is not shipped, with a file of the configuration."""
     own_data = any(arm.data_set not in DATA_SETS for arm in study.arms)  # a path, not to be looked into here
     if study.name in shipped_studies() and not own_data:
-        shipped = load_study(study.name)
+        shipped = load_study(study.name, scale=study.scale)
         overrides: dict[str, Any] = {}
         if len(shipped.arms) == len(study.arms):
             for key in type(study.arms[0]).model_fields:
@@ -294,8 +286,10 @@ def repeat_command(study: Study) -> str:
         if shipped.seeds != study.seeds:
             overrides["seeds"] = study.seeds
         try:
-            if load_study(study.name, overrides) == study:
-                return f"disbench sweep {study.name}" + "".join(setting(k, v) for k, v in overrides.items())
+            if load_study(study.name, overrides, study.scale) == study:
+                scale = f" --scale {study.scale}" if study.scale not in (None, FULL) else ""
+                settings = "".join(setting(key, value) for key, value in overrides.items())
+                return f"disbench sweep {study.name}{scale}{settings}"
         except BadInput:
             pass
     return f"disbench sweep {study.name}.toml"
@@ -323,7 +317,7 @@ def as_toml(study: Study) -> str:
     }
     shared.pop("options", None)
     lines = [
-        f"{key} = {toml(value)}" for key, value in {**document, **shared}.items() if value not in ("", {})
+        f"{key} = {toml(value)}" for key, value in {**document, **shared}.items() if value not in ("", {}, [])
     ]
     lines += ["", "[evaluation]"]
     lines += [f"{key} = {toml(value)}" for key, value in evaluation.items() if value != {}]

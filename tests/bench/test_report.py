@@ -11,7 +11,7 @@ import pytest
 from disbench.bench import load_study
 from disbench.bench.evaluation import SCORES
 from disbench.bench.figures import FIGURES
-from disbench.bench.report import as_toml, best, duration, fitted, repeat_command, save_report
+from disbench.bench.report import as_toml, best, fitted, repeat_command, save_report
 from disbench.bench.store import Store, schema
 from disbench.bench.study import parse_study
 from disbench.bench.tables import parts, shown_scores, summary
@@ -215,14 +215,6 @@ def test_command_repeats_the_study(tiny):
     changed = load_study("quick", {"seeds": 7, "steps": 5})
     assert repeat_command(changed) == "disbench sweep quick --set 'steps=5' --seeds 7"
     assert repeat_command(tiny) == "disbench sweep tiny.toml"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0.26, "0.3 s"), (59, "59 s"), (200, "3 min 20 s"), (18_420, "5 h 7 min")]
-)
-def test_durations_read_well(seconds, words):
-    """In the two largest units that fit."""
-    assert duration(seconds) == words
 
 
 def test_large_pictures_shrink_to_their_share():
