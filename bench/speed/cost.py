@@ -10,12 +10,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from disbench.datasets import entry
 
-from ..batches import DRAWN_AHEAD
 from ..losses import losses_of
 from ..precision import PRECISIONS
 from ..run import Cohort, Run
-from ..run_model import Conditioning, build_model
-from ..training_state import TrainingState
+from ..run_model import Conditioning, Parameters, build_model
+from ..training_state import helper_module
 
 PASSES_OVER_ACTIVATIONS = 5
 """A layer's output is written and read, read again for its gradient, whose own is written and read."""
@@ -39,22 +38,29 @@ def cost(run: Run) -> Cost:
 
 
 def flops_of(run: Run) -> float:
-    """Floating point operations an image, counted while a step runs."""
-    cohort, cpu = Cohort((run,)), torch.device("cpu")
-    state = TrainingState.initial(cohort, cpu, torch.float32)
-    batch, drawn = run.batch_size, run.batch_size * (2 if run.options.get("permute") == "second_batch" else 1)
-    stacked = (
-        torch.rand(1, drawn, *entry(run.data_set).image_shape),
-        torch.zeros(1, drawn, Conditioning.of(run).size),
-        torch.zeros(1, drawn, run.latents),
-        torch.zeros(1, batch if state.helper else 0, run.latents, dtype=torch.int64),
-        torch.tensor([run.strength]),
-        torch.tensor(float(DRAWN_AHEAD)),
-    )
-    with FlopCounterMode(display=False) as counter:
-        loss, _ = losses_of(cohort, 1000, "pytorch")(state.model, state.helper, *stacked)
-        loss.sum().backward()
+    """Floating point operations an image, counted while a step runs on shapes alone: nothing is computed."""
+    cohort, batch = Cohort((run,)), run.batch_size
+    drawn = batch * (2 if run.options.get("permute") == "second_batch" else 1)
+    with torch.device("meta"):
+        model, helper = blank(build_model(run)), blank(helper_module(cohort))
+        stacked = (
+            torch.empty(1, drawn, *entry(run.data_set).image_shape),
+            torch.empty(1, drawn, Conditioning.of(run).size),
+            torch.empty(1, drawn, run.latents),
+            torch.empty(1, batch if helper else 0, run.latents, dtype=torch.int64),
+            torch.empty(1),
+            torch.empty(()),
+        )
+        with FlopCounterMode(display=False) as counter:
+            loss, _ = losses_of(cohort, 1000, "pytorch")(model, helper, *stacked)
+            loss.sum().backward()
     return float(counter.get_total_flops()) / batch
+
+
+def blank(module: nn.Module | None) -> Parameters:
+    """Weights [1, ...] of a network, if there is one: shapes on the device at hand."""
+    named = module.named_parameters() if module is not None else ()
+    return {name: torch.empty(1, *value.shape, requires_grad=True) for name, value in named}
 
 
 def bytes_of(run: Run) -> float:
