@@ -28,12 +28,20 @@ def add_commands(commands: Commands[Any]) -> None:
     table.add_argument(
         "--scores", metavar="A,B", help="only these columns (default: what fits a page; all for csv, json)"
     )
+    table.add_argument(
+        "--published",
+        action="store_true",
+        help="beside the study's published numbers: difference in units of spread, and a verdict",
+    )
     table.set_defaults(handle=show_table)
     history = commands.add_parser("history", help="reconstruction, KL terms and ELBO over training, as CSV")
     history.set_defaults(handle=show_history)
     plot = commands.add_parser("plot", help="draw the figures as PNG and PDF into DIR/figures")
     plot.set_defaults(handle=draw_figures)
     report = commands.add_parser("report", help="one self-contained HTML page, DIR/report.html")
+    report.add_argument(
+        "--pages", default="", metavar="N", help="models with a page of their own, or all (default: 60)"
+    )
     report.set_defaults(handle=write_report)
     cancel = commands.add_parser(
         "cancel", help="end what works on for a folder on a cluster; checkpoints stay"
@@ -106,11 +114,39 @@ def show_table(arguments: argparse.Namespace) -> int:
 
     if arguments.format not in FORMATS:
         raise unknown("format", arguments.format, FORMATS)
+    if arguments.published:
+        return show_published(arguments)
     store = Store.existing(arguments.folder)
     legend = store.register().legend
     scores = scores_named(arguments.scores.split(","), legend) if arguments.scores else None
     rows = store.rows(columns_read(scores, legend))
     print(FORMATS[arguments.format](summary(rows, scores, legend), legend))
+    return 0
+
+
+def show_published(arguments: argparse.Namespace) -> int:
+    """Print what was measured beside what was published."""
+    from ..bad_input import BadInput
+    from ..published.comparison import READ, columns_of, compared
+    from ..published.formats import FORMATS
+    from ..store import Store
+    from ..study import shipped_studies, study_document
+
+    if arguments.scores:
+        raise BadInput(
+            "--scores goes without --published, whose columns are those that numbers were published for"
+        )
+    store = Store.existing(arguments.folder)
+    study, legend = store.study(), store.register().legend
+    if not study.published:
+        names = [name for name in shipped_studies() if "published" in study_document(name)[0]]
+        raise BadInput(
+            f"{arguments.folder}: study {study.name} has no published numbers ([[published]] in its file);"
+            f" shipped studies that have: {', '.join(names)}"
+        )
+    rows = store.rows([name for name in columns_of(study) if name in legend.columns or name in READ])
+    history = store.history() if any(number.during for number in study.published) else None
+    print(FORMATS[arguments.format](study, compared(study, rows, history), legend))
     return 0
 
 
@@ -145,9 +181,20 @@ def draw_figures(arguments: argparse.Namespace) -> int:
 
 def write_report(arguments: argparse.Namespace) -> int:
     """Write the HTML page."""
-    from ..report import save_report
+    from ..report import MODEL_PAGES, save_report
     from ..store import Store
 
-    path = save_report(Store.existing(arguments.folder))
+    path = save_report(Store.existing(arguments.folder), pages_named(arguments.pages, MODEL_PAGES))
     print(f"{path}  (open it in a browser: {shlex.quote(path.resolve().as_uri())})")
     return 0
+
+
+def pages_named(text: str, default: int) -> int | None:
+    """How many models get a page; None for all."""
+    from ..bad_input import BadInput
+
+    if text == "all":
+        return None
+    if text and not text.isdecimal():
+        raise BadInput(f"--pages takes a number or all, got {text!r}")
+    return int(text) if text else default

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,8 +44,10 @@ class Store:
     Reading changes nothing in the folder, and what cannot be read is said in a line on standard error, each once.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, leaves: Callable[[], bool] | None = None) -> None:
         self.folder = Path(folder)
+        self.leaves = leaves
+        """Whether trainings that keep their state here are to be left."""
         self.cohorts = self.folder / "cohorts"
         self.weights = self.folder / "weights"
         self.histories = self.folder / "history"
@@ -201,6 +203,18 @@ class Store:
             newest[run_id] = max(stamp, newest.get(run_id, ""))
         return newest
 
+    def files_of(self, run_ids: Iterable[str]) -> dict[str, str]:
+        """The file, below the folder, that holds the newest row of each of these runs."""
+        newest: dict[str, tuple[str, str]] = {}
+        for path, found in read_each(
+            self.cohorts, ".parquet", row_files.stamps, self.notices.damaged(MISSING)
+        ).items():
+            for run_id in found.keys() & set(run_ids):
+                newest[run_id] = max(
+                    newest.get(run_id, ("", "")), (found[run_id], f"{self.cohorts.name}/{path.name}")
+                )
+        return {run_id: file for run_id, (_, file) in newest.items()}
+
     def history(self) -> pd.DataFrame:
         """Every point of every training that is finished, a row each: `HISTORY_FIELDS`."""
         return history_files.read_history(self.histories, self.notices)
@@ -233,9 +247,10 @@ class Store:
 
     def checkpoint(self, cohort: Cohort) -> CohortCheckpoint:
         """Where the cohort's training keeps its state on the way."""
-        from ..checkpoint import CohortCheckpoint
+        from ..checkpoint import CohortCheckpoint, never
 
-        return CohortCheckpoint(self.checkpoints / f"{cohort.cohort_id}.safetensors", cohort)
+        path = self.checkpoints / f"{cohort.cohort_id}.safetensors"
+        return CohortCheckpoint(path, cohort, leaves=self.leaves or never)
 
     def save_weights(self, cohort: Cohort, parameters: Parameters) -> None:
         """Keep a trained cohort's weights: a kill after this repeats the scoring only."""

@@ -1,5 +1,7 @@
 """The report is one page that needs nothing else, tells no lies, and believes no text that it is given."""
 
+import base64
+import hashlib
 import itertools
 import shutil
 from html.parser import HTMLParser
@@ -29,7 +31,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
-        if tag not in ("meta", "img", "link", "br"):
+        if tag not in ("meta", "img", "input", "link", "br"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -69,10 +71,17 @@ def rewrite(store: Store, change) -> None:
 
 
 def test_page_is_well_formed_and_needs_nothing_else(html):
-    """No script, no address but those inside the page; every tag is closed."""
+    """One script, its own, by whose hash others are refused; no address but those inside the page; all tags closed."""
     page = Page(html)
     assert not page.open
-    assert not page.all("script")
+    assert page.all("script") == [{}]
+    (policy,) = (m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    script = html[html.index("<script>") + len("<script>") : html.index("</script>")]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+        == policy
+    )
     assert not page.all("link")
     for _, attributes in page.tags:
         for name in ("src", "href", "srcset", "action", "data"):
@@ -99,7 +108,8 @@ def test_headings_are_in_order_and_pictures_are_described(html):
     assert page.all("img")
     for image in page.all("img"):
         assert "digits" in (image["alt"] or "")
-    assert len(page.all("figcaption")) == len(page.all("img"))
+    of_models = [section for section in page.all("section") if section.get("class") == "model"]
+    assert len(page.all("figcaption")) == len(page.all("img")) - len(of_models)
 
 
 def test_tables_hold_the_means(html, swept):
@@ -139,7 +149,7 @@ def test_hostile_texts_stay_texts(copy):
     )
     copy.study_file.write_text(study.model_dump_json())
     page = Page(save_report(copy).read_text(encoding="utf-8"))
-    assert not page.all("script")
+    assert page.all("script") == [{}]
     assert page.text["h1"] == ["<script>alert(1)</script>"]
     assert all((image["src"] or "").startswith("data:") for image in page.all("img"))
 
@@ -244,3 +254,79 @@ def test_a_page_that_cannot_be_written_is_one_line(copy):
 def test_parsing_accepts_what_the_page_prints(tiny):
     """The tiny study is what its own settings say."""
     assert parse_study(tiny.model_dump(), "again") == tiny
+
+
+# -- models -------------------------------------------------------------------------------------------------
+
+
+def sections(html: str) -> dict[str, str]:
+    """The pages of models, by run id."""
+    parts = html.split('<section class="model" id="model-')[1:]
+    return {part[: part.index('"')]: part[: part.index("</section>")] for part in parts}
+
+
+def test_each_model_has_a_page_with_its_own_numbers(html, swept):
+    """Every scalar score in full, the file that its row is in, and one picture."""
+    folder, rows = swept
+    pages = sections(html)
+    assert list(pages) == list(rows["run_id"])
+    for _, row in rows.iterrows():
+        page = pages[row["run_id"]]
+        for name, score in SCORES.items():
+            if score.kind == "number" and pd.notna(row[name]):
+                assert f'<code>{name}</code></th><td class="number">{row[name]:.6g}</td>' in page
+        file = page.split("<dt>Row in</dt><dd>")[1].split("</dd>")[0]
+        assert row["run_id"] in set(pd.read_parquet(folder / file)["run_id"])
+        assert page.count('src="data:image/png;base64,') == 1
+        assert page.count("<polyline") == 3
+
+
+def test_latents_stand_with_what_they_know(html, swept):
+    """KL of each latent, its kind, and its information about each factor, as in the row."""
+    _, rows = swept
+    row = rows.iloc[0]
+    page = sections(html)[row["run_id"]]
+    for latent, nats in enumerate(row["kl_per_dimension_nats"]):
+        line = page.split(f">z{latent + 1}</th>")[1].split("</tr>")[0]
+        assert f">{nats:.3f}</td>" in line
+        assert any(kind in line for kind in ("active", "mixed", "passive"))
+        for told in row["mutual_information"][latent] if row["mutual_information"] is not None else []:
+            assert f">{told:.2f}</td>" in line
+
+
+def test_the_table_of_models_leads_to_pages(html, swept):
+    """A line a run with the mean's own numbers as sort keys."""
+    _, rows = swept
+    table = html.split('id="model-table"')[1].split("</table>")[0]
+    assert table.count("<tr data-words=") == len(rows)
+    for _, row in rows.iterrows():
+        assert f'<a href="#model-{row["run_id"]}">' in table
+        assert f'data-key="{float(row["elbo_nats"])!r}"' in table
+
+
+def test_fewer_pages_are_those_of_first_seeds(copy, swept):
+    """All settings at their first seed before any second one; the others are still in the table."""
+    _, rows = swept
+    settings = len(rows) // rows["seed"].nunique()
+    text = save_report(copy, pages=settings).read_text(encoding="utf-8")
+    kept = rows[rows["run_id"].isin(sections(text))]
+    assert len(kept) == settings
+    assert set(kept["seed"]) == {rows["seed"].min()}
+    assert text.count("<tr data-words=") == len(rows)
+    assert "--pages all" in text
+    assert not sections(save_report(copy, pages=0).read_text(encoding="utf-8"))
+
+
+def test_a_model_without_weights_keeps_its_numbers(copy):
+    """What only the model could tell is missing, and it is said why."""
+    shutil.rmtree(copy.weights)
+    for page in sections(save_report(copy).read_text(encoding="utf-8")).values():
+        assert "No pictures: " in page
+        assert "<img" not in page
+        assert "Every score" in page
+
+
+def test_a_failed_model_has_its_error_on_its_page(copy):
+    rewrite(copy, lambda row: row | {"status": "failed", "error": "MemoryError: <b>no room</b>"})
+    for page in sections(save_report(copy).read_text(encoding="utf-8")).values():
+        assert "failed: <code>MemoryError: &lt;b&gt;no room&lt;/b&gt;</code>" in page

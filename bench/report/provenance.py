@@ -1,0 +1,142 @@
+"""Where a report's numbers come from: what was asked for, by which command, on what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from disbench.datasets import DATA_SETS
+
+from ..bad_input import BadInput
+from ..duration import duration
+from ..objectives import OBJECTIVES
+from ..scales import FULL
+from ..study import Study, load_study, shipped_studies
+
+
+def arm_lines(study: Study) -> list[dict[str, str]]:
+    """What was asked for, a line an arm."""
+    return [
+        {
+            "objective": OBJECTIVES[arm.objective].title + options(arm.options),
+            "paper": OBJECTIVES[arm.objective].paper,
+            "data set": arm.data_set,
+            "condition": arm.condition or "–",
+            "strengths": ", ".join(f"{s:g}" for s in arm.grid()) if arm.strengths else "–",
+            "architecture": arm.architecture,
+            "latents": str(arm.latents),
+            "steps": f"{arm.steps:,}",
+            "batch": str(arm.batch_size),
+            "learning rate": f"{arm.learning_rate:g}",
+        }
+        for arm in study.arms
+    ]
+
+
+def options(chosen: Mapping[str, object]) -> str:
+    """An arm's options in words."""
+    return f" ({', '.join(f'{key} {value}' for key, value in chosen.items())})" if chosen else ""
+
+
+def facts(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """Where the numbers come from: what there is of it, name and value."""
+    packages: dict[str, set[str]] = {}
+    for text in rows["versions"].dropna().unique():
+        for package, number in told_versions(text).items():
+            packages.setdefault(package, set()).add(number)
+    sources = rows[["data_set", "data_source"]].dropna().drop_duplicates()
+    dates = rows["finished_at"].dropna()
+    found = {
+        "Training time": duration(float(rows["train_seconds"].sum())) + ", all models together",
+        "Scoring time": duration(float(rows["evaluate_seconds"].sum())),
+        "Finished": f"{dates.min()} to {dates.max()}" if len(dates) else "",
+        "Device": ", ".join(distinct(rows["device"])),
+        "Commit": ", ".join(distinct(rows["commit"])),
+        "Data": ", ".join(f"{r.data_set} ({r.data_source})" for r in sources.itertuples()),
+        "Versions": ", ".join(f"{package} {' and '.join(sorted(n))}" for package, n in packages.items()),
+    }
+    return [(name, value) for name, value in found.items() if value] if len(rows) else []
+
+
+def told_versions(text: str) -> dict[str, str]:
+    """The versions that a row says; none where it says something else."""
+    try:
+        return {str(package): str(number) for package, number in json.loads(text).items()}
+    except (ValueError, AttributeError, RecursionError):
+        return {}
+
+
+def distinct(column: pd.Series[Any]) -> list[str]:
+    """The different values of a column, empty ones left out, in order of appearance."""
+    return [str(value) for value in column.dropna().unique() if value]
+
+
+def repeat_command(study: Study) -> str:
+    """The command that makes these results again; of a study that is not shipped, with a file of the configuration."""
+    own_data = any(arm.data_set not in DATA_SETS for arm in study.arms)  # a path, not to be looked into here
+    if study.name in shipped_studies() and not own_data:
+        shipped = load_study(study.name, scale=study.scale)
+        overrides: dict[str, Any] = {}
+        if len(shipped.arms) == len(study.arms):
+            for key in type(study.arms[0]).model_fields:
+                values = [getattr(arm, key) for arm in study.arms]
+                if values != [getattr(arm, key) for arm in shipped.arms] and all(
+                    v == values[0] for v in values
+                ):
+                    overrides[key] = values[0]
+        if shipped.seeds != study.seeds:
+            overrides["seeds"] = study.seeds
+        try:
+            if load_study(study.name, overrides, study.scale) == study:
+                scale = f" --scale {study.scale}" if study.scale not in (None, FULL) else ""
+                settings = "".join(setting(key, value) for key, value in overrides.items())
+                return f"disbench sweep {study.name}{scale}{settings}"
+        except BadInput:
+            pass
+    return f"disbench sweep {study.name}.toml"
+
+
+def setting(key: str, value: Any) -> str:
+    """An override as the command line takes it."""
+    if key == "seeds" and isinstance(value, int):
+        return f" --seeds {value}"
+    return f" --set {quoted(f'{key}={value if isinstance(value, str) else json.dumps(value)}')}"
+
+
+def quoted(text: str) -> str:
+    """A word in single quotes for a shell, whatever is in it."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def as_toml(study: Study) -> str:
+    """The study as a file that `disbench sweep` takes; keys that are equal in all arms stand at the top."""
+    document = study.model_dump(exclude_none=True)
+    arms: list[dict[str, Any]] = document.pop("arms")
+    evaluation: dict[str, Any] = document.pop("evaluation")
+    shared = {
+        key: value for key, value in arms[0].items() if all(key in arm and arm[key] == value for arm in arms)
+    }
+    shared.pop("options", None)
+    lines = [
+        f"{key} = {toml(value)}" for key, value in {**document, **shared}.items() if value not in ("", {}, [])
+    ]
+    lines += ["", "[evaluation]"]
+    lines += [f"{key} = {toml(value)}" for key, value in evaluation.items() if value != {}]
+    for arm in arms:
+        own = {key: value for key, value in arm.items() if key not in shared and value != {}}
+        lines += ["", "[[arms]]", *(f"{key} = {toml(value)}" for key, value in own.items())]
+    return "\n".join(lines) + "\n"
+
+
+def toml(value: Any) -> str:
+    """A value as TOML writes it."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {toml(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ", ".join(toml(inner) for inner in value) + "]"
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value and "e" in f"{value:g}" else repr(value)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
