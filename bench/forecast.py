@@ -83,6 +83,7 @@ def forecast(
     on: str = "local",
     device: str = "auto",
     overrides: Mapping[str, Any] | None = None,
+    scale: str | None = None,
     cluster: Mapping[str, Any] | None = None,
     cohort_size: int | None = None,
     lowering: str | None = None,
@@ -94,8 +95,8 @@ def forecast(
         BadInput: as `sweep`.
     """
     check_choices(on, device, cohort_size, lowering, workers)
-    checked = load_study(study, overrides)
-    folder = Path(out or Path("runs") / checked.name)
+    checked = load_study(study, overrides, scale)
+    folder = Path(out or checked.default_folder())
     store = Store(folder)
     if store.study_file.exists():
         refuse_other_study(store, checked)

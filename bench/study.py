@@ -37,13 +37,16 @@ from disbench.metrics import METRICS, compute
 
 from .bad_input import BadInput, unknown
 from .data_content import content_digest
+from .history import COLUMNS as HISTORY_COLUMNS
 from .likelihood import LikelihoodSettings
 from .models import ARCHITECTURES
 from .objectives import OBJECTIVES
 from .objectives.setting import Choices
 from .precision import PRECISIONS
+from .published import Finding, PaperProtocol, PublishedNumber
 from .resources import Resources
 from .run import EvaluationPlan, Run
+from .scales import FULL, chosen_scale
 from .strict import Strict, first_objection
 from .training_part import KINDS, rule_of
 
@@ -54,6 +57,9 @@ Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 MOST_MODELS = 1_000_000
 """Of a study."""
+
+HISTORY_NUMBERS = ("elbo_nats", *HISTORY_COLUMNS)
+"""What a published number of part of a training can stand beside."""
 
 DATA_SETS_KEY = "data_sets"
 """Of a study file: every arm on each of them."""
@@ -135,12 +141,27 @@ class Study(Strict):
     seeds: Annotated[int, Field(ge=1, le=100_000)] | list[Seed] = 1
     evaluation: Evaluation = Evaluation()
     arms: Annotated[list[Arm], Field(min_length=1)]
+    scale: str | None = None
+    """Which of its sizes this is; None for a study that has one size."""
+    paper: str = ""
+    """The paper whose tables it remakes."""
+    protocol: PaperProtocol = PaperProtocol()
+    """How the paper's models were trained."""
+    published: list[PublishedNumber] = Field(default_factory=list)
+    """What was printed, to stand beside."""
+    findings: list[Finding] = Field(default_factory=list)
+    """Printed results that no cell can stand beside."""
     cluster: Annotated[Resources, Field(exclude=True)] = Resources()
     """What tasks get where they run. Not kept in the output folder: a folder is of a study, not of a place."""
 
     def seed_list(self) -> list[int]:
         """The seeds themselves: `seeds = 3` is short for [0, 1, 2]."""
         return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
+
+    def default_folder(self) -> Path:
+        """Where a sweep without `--out` writes: sizes that are not the full one have folders of their own."""
+        small = self.scale not in (None, FULL)
+        return Path("runs") / (f"{self.name}-{self.scale}" if small else self.name)
 
     def runs(self) -> list[Run]:
         """Every run, arm by arm, strength by strength, seed by seed."""
@@ -218,13 +239,22 @@ def shipped_studies() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def load_study(study: str | Path | Study, overrides: Mapping[str, Any] | None = None) -> Study:
-    """A study from its name, its file or itself, with `overrides` (dotted keys) on top; `BadInput` if it is wrong."""
+def load_study(
+    study: str | Path | Study, overrides: Mapping[str, Any] | None = None, scale: str | None = None
+) -> Study:
+    """A study from its name, its file or itself, with `overrides` (dotted keys) on top; `BadInput` if it is wrong.
+
+    `scale` is one of the sizes that its file has; by default the file's own.
+    """
+    if isinstance(study, Study) and not overrides and scale is None:
+        return study
+    return parse_study(*study_document(study), overrides, scale)
+
+
+def study_document(study: str | Path | Study) -> tuple[dict[str, Any], str]:
+    """A study as its file has it, before anything is checked, and what errors call it; `BadInput` if there is none."""
     if isinstance(study, Study):
-        if not overrides:
-            return study
-        document = {**study.model_dump(), "cluster": study.cluster.given()}
-        return parse_study(document, f"study {study.name}", overrides)
+        return {**study.model_dump(), "cluster": study.cluster.given()}, f"study {study.name}"
     shipped = shipped_studies()
     path = shipped.get(str(study)) or Path(study)
     if not path.is_file():
@@ -237,26 +267,37 @@ def load_study(study: str | Path | Study, overrides: Mapping[str, Any] | None = 
         raise BadInput(f"{path}: not valid TOML: {error}") from error
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
-    return parse_study(document, f"study {study}" if str(study) in shipped else str(path), overrides)
+    return document, f"study {study}" if str(study) in shipped else str(path)
 
 
-def parse_study(document: Mapping[str, Any], where: str, overrides: Mapping[str, Any] | None = None) -> Study:
+def parse_study(
+    document: Mapping[str, Any],
+    where: str,
+    overrides: Mapping[str, Any] | None = None,
+    scale: str | None = None,
+) -> Study:
     """Validate a study document; `where` names its origin in errors."""
-    merged = dict(document)
-    for key, value in (overrides or {}).items():
+    merged = {key: value for key, value in document.items() if key != "scales"}
+    chosen, pairs = chosen_scale(document, scale, where)
+    if chosen is not None:
+        merged["scale"] = chosen
+    for key, value in [*pairs.items(), *(overrides or {}).items()]:
         merged = override(merged, key, value, where)
     check_data_sets(merged, where)
     try:
         study = Study.model_validate(spread_defaults(merged))
     except ValidationError as error:
-        known = [*Study.model_fields, *Arm.model_fields, DATA_SETS_KEY]
+        known = [*Study.model_fields, *Arm.model_fields, DATA_SETS_KEY, "scales"]
         tables: dict[str, type[Strict]] = {"arms": Arm, "evaluation": Evaluation, "cluster": Resources}
         tables["evaluation.likelihood"] = LikelihoodSettings
+        tables |= {"protocol": PaperProtocol, "published": PublishedNumber, "findings": Finding}
         raise BadInput(f"{where}: {first_objection(error, known, tables)}") from error
     for number, arm in enumerate(study.arms):
         check_arm(arm, f"{where}: arms.{number}")
     check_evaluation(study.evaluation, f"{where}: evaluation")
     check_seeds(study, where)
+    for number, printed in enumerate(study.published):
+        check_published(printed, f"{where}: published.{number}")
     if study.cluster.address is not None:
         raise BadInput(
             f"{where}: cluster.address: a file does not choose the machine that work is sent to;"
@@ -469,6 +510,21 @@ def tiny_arrays() -> dict[str, Any]:
     codes = np.stack([np.sin(rows * frequency) for frequency in (1.0, 2.0, 3.0)], axis=1)
     factors = np.stack([rows % 2, rows % 3], axis=1)
     return {"codes": codes, "factors": factors, "mean": codes, "logvar": codes - 1, "condition": rows % 2}
+
+
+def check_published(number: PublishedNumber, where: str) -> None:
+    """Refuse columns and objectives that nothing here makes, and spans of steps that are none."""
+    from .legend import Legend
+
+    known = HISTORY_NUMBERS if number.during else Legend.of_code().numbers()
+    if number.column not in known:
+        raise unknown("column", number.column, known, where=where)
+    if number.objective not in OBJECTIVES:
+        raise unknown("objective", number.objective, OBJECTIVES, where=where)
+    if number.during and not 0 <= number.during[0] < number.during[1]:
+        raise BadInput(f"{where}: during should be two steps, the earlier first, got {number.during}")
+    if number.spread is not None and number.models == 1:
+        raise BadInput(f"{where}: one model has no spread")
 
 
 def check_seeds(study: Study, where: str) -> None:

@@ -33,6 +33,7 @@ def sweep(
     on: str = "local",
     device: str = "auto",
     overrides: Mapping[str, Any] | None = None,
+    scale: str | None = None,
     cluster: Mapping[str, Any] | None = None,
     cohort_size: int | None = None,
     lowering: str | None = None,
@@ -48,6 +49,7 @@ def sweep(
         on: key of `EXECUTORS`.
         device: auto, cpu, cuda (every GPU) or cuda:N.
         overrides: dotted keys of the study file with values, e.g. `{"steps": 100, "seeds": 1}`.
+        scale: smoke, reduced or full, where the study has sizes; `overrides` come on top.
         cluster: what a task gets, over the study's own `[cluster]`: fields of `Resources` that the place takes.
         cohort_size: models trained together; by default what suits the device: one on a CPU, on a GPU as many as
             fit and pay, found by trial, and fewer in the last cohorts where devices would idle. Too many for the memory
@@ -64,8 +66,8 @@ def sweep(
         BadInput: anything about the study, folder, executor, its resources or its device that cannot be used.
     """
     check_choices(on, device, cohort_size, lowering, workers, wait)
-    checked = load_study(study, overrides)
-    folder = Path(out or Path("runs") / checked.name)
+    checked = load_study(study, overrides, scale)
+    folder = Path(out or checked.default_folder())
     with EXECUTORS[on](request_of(checked, folder, on, device, cluster or {}, workers, wait)) as place:
         store = Store.claimed(folder, checked)
         wanted = with_earlier_metrics(checked.runs(), store.rows())

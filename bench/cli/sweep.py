@@ -24,7 +24,12 @@ def add_commands(commands: Commands[Any]) -> None:
     """Add the command to the parser."""
     command = commands.add_parser("sweep", help="train and score a study; what is finished already is kept")
     command.add_argument("study", metavar="STUDY", help="name of a shipped study, or a .toml file")
-    command.add_argument("--out", metavar="DIR", help="output folder (default: runs/NAME)")
+    command.add_argument(
+        "--scale", metavar="SIZE", help="smoke, reduced or full, where the study has sizes (default: full)"
+    )
+    command.add_argument(
+        "--out", metavar="DIR", help="output folder (default: runs/NAME, runs/NAME-SIZE of a smaller size)"
+    )
     command.add_argument("--on", default="local", metavar="PLACE", help="where cohorts run (default: local)")
     command.add_argument(
         "--device", default="auto", help="auto, cpu, cuda (every GPU) or cuda:N (default: auto)"
@@ -72,8 +77,10 @@ def handle(arguments: argparse.Namespace) -> int:
     from ..sweep import sweep
     from ..tables import as_markdown, summary
 
-    study = load_study(arguments.study, overrides)
-    out = Path(arguments.out or Path("runs") / study.name)
+    study = load_study(arguments.study, overrides, arguments.scale)
+    if arguments.scale is not None and not arguments.quiet:
+        say_scale(arguments.study, arguments.scale)
+    out = Path(arguments.out or study.default_folder())
     workers = arguments.workers
     if workers is None and "workers" not in cluster and study.cluster.workers is None:
         workers = "all"
@@ -105,6 +112,16 @@ def handle(arguments: argparse.Namespace) -> int:
     print(as_markdown(summary(rows)))
     print(f"{len(rows)} models in {out}; next: disbench report {shlex.quote(str(out))}", file=sys.stderr)
     return report_failures(rows.to_dict("records"))
+
+
+def say_scale(name: str, scale: str) -> None:
+    """Say on standard error what a size changes, so that nobody takes a smoke test for the paper's table."""
+    from ..scales import changes
+    from ..study import study_document
+
+    document, where = study_document(name)
+    changed = "; ".join(changes(document, scale, where)) or "the study as it is written"
+    print(one_line(f"scale {scale}: {changed}"), file=sys.stderr)
 
 
 def print_forecast(study: Study, choices: dict[str, Any], *, as_json: bool) -> int:

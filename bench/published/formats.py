@@ -1,0 +1,199 @@
+"""Comparisons with published numbers as Markdown, LaTeX, CSV and JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from tabulate import tabulate
+
+from ..legend import Legend
+from ..one_line import one_line
+from ..tables import ARROWS, HEADINGS, cell, escaped, without_formulas
+from .comparison import Cell, as_table
+from .numbers import TAGS
+from .verdict import FEWEST_SEEDS
+
+if TYPE_CHECKING:
+    from ..study import Study
+
+COLUMNS = (
+    "objective",
+    "strength",
+    "score",
+    "models",
+    "measured",
+    "95 % interval",
+    "published",
+    "difference",
+    "verdict",
+)
+"""Of the readable tables."""
+
+TEXTS = 3
+"""The first so many are words, the others numbers."""
+
+RULE = (
+    "Measured: mean ± standard deviation over seeds. Difference: measured less published, in standard deviations. "
+    f"Verdicts by the rule of docs/published.md; fewer than {FEWEST_SEEDS} seeds have none."
+)
+
+
+class Notes:
+    """Texts that lines of a table refer to by number, each once."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def number(self, text: str) -> int:
+        """The number of a text, from 1."""
+        if text not in self.texts:
+            self.texts.append(text)
+        return self.texts.index(text) + 1
+
+
+def parts(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
+    """Cells by data set and condition, titled."""
+    found: dict[str, list[Cell]] = {}
+    for one in cells:
+        title = f"{one.data_set} given {one.condition}" if one.condition else one.data_set
+        found.setdefault(one_line(title), []).append(one)
+    return found
+
+
+def line(one: Cell, legend: Legend, reasons: Notes, sources: Notes, plus_minus: str = " ± ") -> list[str]:
+    """A cell as texts under `COLUMNS`; where nothing was measured nothing stands."""
+    method, column = legend.objectives[one.objective], legend.columns.get(one.column)
+    counted = column is not None and column.unit == "units"
+    heading = HEADINGS.get(one.column, one.column) + ARROWS[column.direction if column else None]
+    when = f", steps {one.during}" if one.during else ""
+    statistic = f", {one.statistic}" if one.statistic != "mean" else ""
+
+    def number(value: float | None, spread: float | None = None) -> str:
+        missing = math.nan
+        return cell(
+            missing if value is None else value,
+            missing if spread is None else spread,
+            plus_minus,
+            count=counted,
+        )
+
+    interval = f"{number(one.low)} to {number(one.high)}" if one.low is not None else ""
+    seeds = f", {one.published_models} models" if one.published_models else ""
+    judged = f"{one.verdict} ({reasons.number(one.reason)})" if one.reason else one.verdict
+    return [
+        f"{method.title} ({one.options})" if one.options else method.title,
+        f"{method.strength} = {one.strength:g}" if method.strength and one.strength is not None else "",
+        heading + when + statistic,
+        (f"{one.models}" if one.models else "") + (f" ({one.diverged} diverged)" if one.diverged else ""),
+        number(one.measured, one.spread),
+        interval,
+        f"{as_printed(one, plus_minus)} [{one.tag}{seeds}; {sources.number(one.source)}]",
+        f"{one.difference:+.1f}" if one.difference is not None and math.isfinite(one.difference) else "",
+        judged,
+    ]
+
+
+def as_printed(one: Cell, plus_minus: str) -> str:
+    """A published number with the digits that it was printed with, as far as its rounding tells."""
+    if not one.rounding:
+        return f"{one.published:g}" + (f"{plus_minus}{one.published_spread:g}" if one.published_spread else "")
+    digits = max(0, round(-math.log10(2 * one.rounding)))
+    spread = f"{plus_minus}{one.published_spread:.{digits}f}" if one.published_spread else ""
+    return f"{one.published:.{digits}f}{spread}"
+
+
+def as_markdown(study: Study, cells: Sequence[Cell], legend: Legend) -> str:
+    """Tables, one a data set and condition, and below them what their numbers in brackets stand for."""
+    reasons, sources = Notes(), Notes()
+    blocks = [one_line(heading(study))]
+    for title, part in parts(cells).items():
+        lines = [[text.replace("|", r"\|") for text in line(one, legend, reasons, sources)] for one in part]
+        aligned = ("left",) * TEXTS + ("right",) * (len(COLUMNS) - TEXTS - 1) + ("left",)
+        body = tabulate(lines, headers=COLUMNS, tablefmt="pipe", disable_numparse=True, colalign=aligned)
+        blocks.append(f"### {title}\n\n{body}")
+    blocks.append(RULE)
+    if reasons.texts:
+        blocks.append("Not comparable:\n\n" + numbered(reasons.texts))
+    blocks.append("Published numbers, and where they were read:\n\n" + numbered(sources.texts))
+    tags = dict.fromkeys([*(one.tag for one in cells), *(finding.tag for finding in study.findings)])
+    blocks.append("\n".join(f"[{tag}] {TAGS[tag]}." for tag in TAGS if tag in tags))  # type: ignore[index]
+    if study.findings:
+        found = [f"{f.text} [{f.tag}; {f.source}]" for f in study.findings]
+        blocks.append("Printed beside them:\n\n" + "\n".join(f"- {one_line(text)}" for text in found))
+    return "\n\n".join(blocks) + "\n"
+
+
+def heading(study: Study) -> str:
+    """What the tables are of."""
+    size = f", scale {study.scale}" if study.scale else ""
+    return f"Study {study.name}{size}, beside {study.paper or 'published numbers'}"
+
+
+def numbered(texts: Sequence[str]) -> str:
+    """A list whose numbers are what the tables refer to."""
+    return "\n".join(f"{position}. {one_line(text)}" for position, text in enumerate(texts, start=1))
+
+
+def as_latex(study: Study, cells: Sequence[Cell], legend: Legend) -> str:
+    """Tabulars with booktabs rules, one a data set and condition, and notes below as a list."""
+    reasons, sources = Notes(), Notes()
+    blocks = [f"% {escaped(one_line(heading(study)))}"]
+    columns = "l" * TEXTS + "r" * (len(COLUMNS) - TEXTS - 1) + "l"
+    for title, part in parts(cells).items():
+        lines = [line(one, legend, reasons, sources, plus_minus="±") for one in part]
+        rows = [" & ".join(map(printed, texts)) + r" \\" for texts in [list(COLUMNS), *lines]]
+        body = "\n".join([r"\toprule", rows[0], r"\midrule", *rows[1:], r"\bottomrule"])
+        blocks.append(f"% {escaped(title)}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}")
+    notes = [("Not comparable", reasons), ("Sources", sources)]
+    blocks += [enumerated(title, found.texts) for title, found in notes if found.texts]
+    return "\n\n".join(blocks) + "\n"
+
+
+def printed(text: str) -> str:
+    """A text of a table for LaTeX, its signs as mathematics."""
+    escaped_text = re.sub(r"(?<![\w)])-(?=\d)", "$-$", escaped(text))
+    return escaped_text.replace("±", r" $\pm$ ")
+
+
+def enumerated(title: str, texts: Sequence[str]) -> str:
+    """A numbered list for LaTeX."""
+    items = "\n".join(rf"\item {escaped(one_line(text))}" for text in texts)
+    return f"\\paragraph{{{title}}}\n\\begin{{enumerate}}\n{items}\n\\end{{enumerate}}"
+
+
+def as_csv(study: Study, cells: Sequence[Cell], legend: Legend) -> str:
+    """A line a cell at full precision, led by the study's name and scale; empty where nothing was measured."""
+    table = as_table(cells)
+    table.insert(0, "study", study.name)
+    table.insert(1, "scale", study.scale)
+    return without_formulas(table).to_csv(index=False)
+
+
+def as_json(study: Study, cells: Sequence[Cell], legend: Legend) -> str:
+    """One object: the study, its scale and paper, `cells` at full precision with null for nothing, and `findings`."""
+
+    def plain(value: Any) -> Any:
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    document = {
+        "study": study.name,
+        "scale": study.scale,
+        "paper": study.paper,
+        "tags": TAGS,
+        "cells": [{name: plain(value) for name, value in asdict(one).items()} for one in cells],
+        "findings": [finding.model_dump() for finding in study.findings],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+FORMATS: dict[str, Callable[[Study, Sequence[Cell], Legend], str]] = {
+    "md": as_markdown,
+    "csv": as_csv,
+    "latex": as_latex,
+    "json": as_json,
+}

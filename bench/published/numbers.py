@@ -1,0 +1,84 @@
+"""What a study file says of the literature: how the paper trained, which numbers it printed, what else it found."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from ..strict import Strict
+
+Tag = Literal["V", "V2", "D", "M"]
+
+TAGS: dict[Tag, str] = {
+    "V": "read in the primary source",
+    "V2": "read in a secondary source that quotes it or ran it again",
+    "D": "derived from numbers read in the primary source",
+    "M": "from memory, unverified",
+}
+"""How well a printed number is verified. One from memory is shown and never judged by."""
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class PaperProtocol(Strict):
+    """How the models behind a printed number were made, as far as is known; keys that are absent are not compared."""
+
+    architecture: str | None = None
+    latents: Count | None = None
+    steps: Count | None = None
+    batch_size: Count | None = None
+    learning_rate: Number | None = None
+    samples: Count | None = None
+    """Images that a score was computed from."""
+    notes: list[Text] = Field(default_factory=list)
+    """What no key can say: where paper and this code differ."""
+
+    def settings(self) -> dict[str, Any]:
+        """The keys that are known, by name."""
+        return self.model_dump(exclude_none=True, exclude={"notes"})
+
+
+class PublishedNumber(Strict):
+    """One printed number: which column it stands beside, of which models, and where it was read."""
+
+    column: Text
+    """Of the rows; of the history where `during` says when."""
+    value: Number
+    """In the column's unit and sign: an error of 11.97 % is an accuracy of 0.8803."""
+    rounding: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Half a unit of the last digit that was printed."""
+    spread: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Standard deviation over the models behind it, where one was printed."""
+    models: Count | None = None
+    """Seeds behind it; None where the source does not say."""
+    statistic: Literal["mean", "median"] = "mean"
+    """Over these models; a single model is its own mean."""
+    data_set: Text
+    condition: str | None = None
+    objective: Text
+    strength: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """None where the source does not say, and for objectives without one."""
+    options: dict[str, str | float] = Field(default_factory=dict)
+    """Those of the objective that tell which arm it belongs to."""
+    during: Annotated[list[int], Field(min_length=2, max_length=2)] | None = None
+    """Mean of the training batches from one step until before another, instead of the finished model."""
+    metric_options: dict[str, Any] = Field(default_factory=dict)
+    """Keywords of the metric that give the paper's definition."""
+    protocol: PaperProtocol = PaperProtocol()
+    """Where these models were trained otherwise than the study's `[protocol]` says."""
+    source: Text
+    """Where it was read: paper, table, page, thread."""
+    tag: Tag
+    not_comparable: str = ""
+    """Why no run here could be judged by it: another metric, another estimator, a strength that nobody gave."""
+
+
+class Finding(Strict):
+    """A printed result that no cell of a table can stand beside."""
+
+    text: Text
+    source: Text
+    tag: Tag
