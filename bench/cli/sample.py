@@ -1,0 +1,74 @@
+"""`disbench sample`: what the models of a folder make."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .sweep import Commands, listed
+
+
+def add_commands(commands: Commands[Any]) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "sample", help="samples, reconstructions, interpolations, traversals as PNG grids"
+    )
+    command.add_argument("folder", metavar="DIR", type=Path, help="output folder of a sweep")
+    command.add_argument(
+        "--kind", default="", metavar="A,B",
+        help="prior, aggregate, reconstruction, interpolation, traversal (default: all)",
+    )  # fmt: skip
+    command.add_argument("--run", metavar="ID", help="one model, by its run id")
+    command.add_argument("--objective", metavar="NAME", help="only models of this objective")
+    command.add_argument("--strength", type=float, metavar="S", help="only models of this strength")
+    command.add_argument(
+        "--seed", type=int, metavar="N", help="only models of this seed (default: the smallest)"
+    )
+    command.add_argument("--count", type=int, default=8, metavar="N", help="images across (default: 8)")
+    command.add_argument(
+        "--condition", metavar="FACTOR=CLASS", help="what conditional models are told, e.g. shape=heart"
+    )
+    command.add_argument(
+        "--temperature",
+        type=float,
+        default=1.0,
+        metavar="T",
+        help="times the deviation of codes (default: 1)",
+    )
+    command.add_argument(
+        "--spherical", action="store_true", help="interpolate on a great circle, not on a line"
+    )
+    command.add_argument(
+        "--draw", type=int, default=0, metavar="N", help="another draw of codes and images (default: 0)"
+    )
+    command.add_argument(
+        "--out", metavar="FOLDER", type=Path, help="where PNG files go (default: DIR/samples)"
+    )
+    command.set_defaults(handle=handle)
+
+
+def handle(arguments: argparse.Namespace) -> int:
+    """Write the grids and print their paths."""
+    from ..bad_input import BadInput
+    from ..generation import KINDS, Which, chosen_models, save_grids
+    from ..store import Store
+
+    if arguments.draw < 0:
+        raise BadInput(f"--draw must be at least 0, got {arguments.draw}")
+    store = Store.existing(arguments.folder)
+    which = Which(arguments.run, arguments.objective, arguments.strength, arguments.seed)
+    paths = save_grids(
+        store,
+        chosen_models(store, which),
+        listed(arguments.kind) if arguments.kind else list(KINDS),
+        arguments.out or store.folder / "samples",
+        condition=arguments.condition,
+        count=arguments.count,
+        seed=arguments.draw,
+        temperature=arguments.temperature,
+        spherical=arguments.spherical,
+    )
+    for path in paths:
+        print(path)
+    return 0

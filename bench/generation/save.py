@@ -1,0 +1,177 @@
+"""Grids of what models make, as PNG files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from PIL import Image
+
+from disbench.datasets import DataSet, load
+
+from ..atomic_file import write_atomically
+from ..bad_input import BadInput, unknown
+from ..figures.tiles import mosaic
+from ..run import Run
+from ..run_model import Conditioning
+from ..store import Store
+from ..tables import variants_by_objective
+from .kinds import KINDS, Question
+
+MOST_COUNT = 64
+"""Images across; a grid of more is nobody's picture."""
+
+
+@dataclass(frozen=True)
+class Which:
+    """Which models of a folder are asked; what is None does not matter."""
+
+    run_id: str | None = None
+    objective: str | None = None
+    strength: float | None = None
+    seed: int | None = None
+    """None: the smallest seed of each setting."""
+
+
+def chosen_models(store: Store, which: Which) -> pd.DataFrame:
+    """Rows of finished models that fit and whose weights are there, in the study's order.
+
+    Raises:
+        BadInput: none fits.
+    """
+    rows = store.rows()
+    rows = rows[rows["status"] == "done"]
+    if not len(rows):
+        raise BadInput(f"{store.folder} has no finished model; `disbench status` says what there is")
+    found = rows
+    for column, wanted in (
+        ("run_id", which.run_id),
+        ("objective", which.objective),
+        ("strength", which.strength),
+        ("seed", which.seed),
+    ):
+        if wanted is not None:
+            known = [str(value) for value in dict.fromkeys(found[column])]
+            found = found[found[column] == wanted]
+            if not len(found):
+                raise unknown(column.replace("_id", ""), f"{wanted}", known, where=str(store.folder))
+    if which.seed is None and which.run_id is None:
+        setting = ["data_set", "condition", "objective", "variant", "strength"]
+        first = found.assign(variant=variants_by_objective(found)).sort_values("seed", kind="stable")
+        kept = first.groupby(setting, sort=False, dropna=False).head(1).index
+        found = found.loc[[label for label in found.index if label in set(kept)]]
+    trained = store.trained()
+    found = found[found["run_id"].isin(trained.keys())]
+    if not len(found):
+        raise BadInput(f"{store.folder}: the weights of these models are not in {store.weights}")
+    return found
+
+
+def save_grids(
+    store: Store,
+    rows: pd.DataFrame,
+    kinds: Sequence[str],
+    folder: Path,
+    *,
+    condition: str | None = None,
+    **asked: Any,
+) -> Iterator[Path]:
+    """Write a PNG for each model and kind, and yield its path.
+
+    Args:
+        store: where the models are.
+        rows: of `chosen_models`.
+        kinds: keys of `KINDS`.
+        folder: is made if it is not there.
+        condition: of conditional models, `shape=heart` or `digit=3`: a class by its name or its number.
+        asked: further fields of `Question`.
+
+    Raises:
+        BadInput: an unknown kind, a condition that no model has, images that are not at hand, a file that cannot be
+            written.
+    """
+    for kind in kinds:
+        if kind not in KINDS:
+            raise unknown("kind", kind, KINDS)
+    if not 1 <= asked.get("count", 1) <= MOST_COUNT:
+        raise BadInput(f"count must be 1 to {MOST_COUNT}, got {asked['count']}")
+    if asked.get("temperature", 1.0) < 0:
+        raise BadInput(f"temperature must be at least 0, got {asked['temperature']:g}")
+    opened: dict[str, DataSet] = {}
+    names = names_of(rows)
+    for row in rows.to_dict("records"):
+        run, model = store.model(row)
+        data = opened.setdefault(run.data_set, open_data(run.data_set))
+        question = Question(run, model, data, condition=class_of(run, condition), **asked)
+        for kind in kinds:
+            path = folder / f"{names[row['run_id']]}_{kind}.png"
+            with torch.no_grad():
+                picture = Image.fromarray(mosaic(KINDS[kind](question)))
+            save_png(picture, path)
+            yield path
+
+
+def save_png(picture: Image.Image, path: Path) -> None:
+    """Write a PNG whole, or `BadInput` where it cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{path.parent} cannot be made: {error.strerror or error}") from error
+    write_atomically(path, lambda temporary: picture.save(temporary, "png", optimize=True))
+
+
+def names_of(rows: pd.DataFrame) -> Mapping[str, str]:
+    """File names by run id: objective, strength, data set, condition and seed; the id too where that is not enough."""
+    plain = {
+        row["run_id"]: "_".join(
+            part
+            for part in (
+                str(row["objective"]),
+                f"{row['strength']:g}",
+                Path(str(row["data_set"])).stem,
+                str(row["condition"]) if isinstance(row["condition"], str) else "",
+                f"seed{row['seed']}",
+            )
+            if part
+        )
+        for row in rows.to_dict("records")
+    }
+    names = list(plain.values())
+    return {
+        run_id: "".join(c if c.isalnum() or c in "._-" else "-" for c in name)
+        + (f"_{run_id}" if names.count(name) > 1 else "")
+        for run_id, name in plain.items()
+    }
+
+
+def open_data(name: str) -> DataSet:
+    """A data set, or `BadInput` where its images are not at hand."""
+    try:
+        return load(name)
+    except (OSError, ValueError) as error:
+        raise BadInput(str(error)) from error
+
+
+def class_of(run: Run, condition: str | None) -> int | None:
+    """The class of a run's condition that `factor=class` means; None where nothing is asked for."""
+    if condition is None:
+        return None
+    factor, equals, wanted = (part.strip() for part in condition.partition("="))
+    if not equals or not wanted:
+        raise BadInput(f"--condition takes FACTOR=CLASS, got {condition!r}")
+    if run.condition is None or not Conditioning.of(run).size:
+        raise BadInput(f"{run.label}: is told no factor; --condition is for conditional models")
+    if factor != run.condition:
+        raise unknown("factor", factor, [run.condition], where=run.label)
+    size = Conditioning.of(run).size
+    values = open_data(run.data_set).factor_values[factor]
+    names = [str(value) for value in values] if values.dtype.kind == "U" else [str(n) for n in range(size)]
+    if wanted in names:
+        return names.index(wanted)
+    if wanted.isdecimal() and int(wanted) < size:
+        return int(wanted)
+    raise unknown(f"class of {factor}", wanted, names, where=run.label)
