@@ -90,10 +90,9 @@ def before(document: Mapping[str, Any], key: str) -> str:
             value = value[int(step)]
         else:
             value = None
-    if value is not None:
-        return shown(value)
-    of_arms = [shown(arm[key]) for arm in document.get("arms", []) if isinstance(arm, Mapping) and key in arm]
-    return " and ".join(dict.fromkeys(of_arms)) or "the default"
+    found = [] if value is None else [shown(value)]
+    found += [shown(arm[key]) for arm in document.get("arms", []) if isinstance(arm, Mapping) and key in arm]
+    return " and ".join(dict.fromkeys(found)) or "the default"
 
 
 def shown(value: Any) -> str:

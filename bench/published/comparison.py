@@ -128,7 +128,7 @@ def matches(rows: pd.DataFrame, number: PublishedNumber) -> pd.Series[bool]:
     if number.strength is not None:
         same &= rows["strength"] == number.strength
     if number.options:
-        same &= [has_options(text, number.options) for text in rows["configuration"]]
+        same &= rows["configuration"].map(lambda text: has_options(text, number.options)).astype(bool)
     return same
 
 

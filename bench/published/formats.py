@@ -101,7 +101,9 @@ def line(one: Cell, legend: Legend, reasons: Notes, sources: Notes, plus_minus: 
 def as_printed(one: Cell, plus_minus: str) -> str:
     """A published number with the digits that it was printed with, as far as its rounding tells."""
     if not one.rounding:
-        return f"{one.published:g}" + (f"{plus_minus}{one.published_spread:g}" if one.published_spread else "")
+        return f"{one.published:g}" + (
+            f"{plus_minus}{one.published_spread:g}" if one.published_spread else ""
+        )
     digits = max(0, round(-math.log10(2 * one.rounding)))
     spread = f"{plus_minus}{one.published_spread:.{digits}f}" if one.published_spread else ""
     return f"{one.published:.{digits}f}{spread}"
