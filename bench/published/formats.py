@@ -15,7 +15,7 @@ from ..legend import Legend
 from ..one_line import one_line
 from ..tables import ARROWS, HEADINGS, cell, escaped, without_formulas
 from .comparison import Cell, as_table
-from .numbers import TAGS
+from .numbers import TAGS, as_printed
 from .verdict import FEWEST_SEEDS
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def line(one: Cell, legend: Legend, reasons: Notes, sources: Notes, plus_minus: 
 
     interval = f"{number(one.low)} to {number(one.high)}" if one.low is not None else ""
     seeds = f", {one.published_models} models" if one.published_models else ""
+    literature = as_printed(one.published, one.published_spread, one.rounding, plus_minus)
     judged = f"{one.verdict} ({reasons.number(one.reason)})" if one.reason else one.verdict
     return [
         f"{method.title} ({one.options})" if one.options else method.title,
@@ -92,21 +93,10 @@ def line(one: Cell, legend: Legend, reasons: Notes, sources: Notes, plus_minus: 
         (f"{one.models}" if one.models else "") + (f" ({one.diverged} diverged)" if one.diverged else ""),
         number(one.measured, one.spread),
         interval,
-        f"{as_printed(one, plus_minus)} [{one.tag}{seeds}; {sources.number(one.source)}]",
+        f"{literature} [{one.tag}{seeds}; {sources.number(one.source)}]",
         f"{one.difference:+.1f}" if one.difference is not None and math.isfinite(one.difference) else "",
         judged,
     ]
-
-
-def as_printed(one: Cell, plus_minus: str) -> str:
-    """A published number with the digits that it was printed with, as far as its rounding tells."""
-    if not one.rounding:
-        return f"{one.published:g}" + (
-            f"{plus_minus}{one.published_spread:g}" if one.published_spread else ""
-        )
-    digits = max(0, round(-math.log10(2 * one.rounding)))
-    spread = f"{plus_minus}{one.published_spread:.{digits}f}" if one.published_spread else ""
-    return f"{one.published:.{digits}f}{spread}"
 
 
 def as_markdown(study: Study, cells: Sequence[Cell], legend: Legend) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -74,6 +75,16 @@ class PublishedNumber(Strict):
     tag: Tag
     not_comparable: str = ""
     """Why no run here could be judged by it: another metric, another estimator, a strength that nobody gave."""
+
+    def printed(self, plus_minus: str = " ± ") -> str:
+        """The number as it was printed, with its spread, as far as its rounding tells the digits."""
+        return as_printed(self.value, self.spread, self.rounding, plus_minus)
+
+
+def as_printed(value: float, spread: float | None, rounding: float, plus_minus: str = " ± ") -> str:
+    """A value and its spread with the digits that half a unit of the last one tells; all digits where it is 0."""
+    how = f".{max(0, round(-math.log10(2 * rounding)))}f" if rounding else "g"
+    return f"{value:{how}}" + (f"{plus_minus}{spread:{how}}" if spread is not None else "")
 
 
 class Finding(Strict):
