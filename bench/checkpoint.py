@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -35,14 +35,25 @@ PREVIOUS = ".previous"
 """In the name of the checkpoint before the last one."""
 
 
+class Left(BaseException):
+    """A training was left because it was asked to, with its state kept: no failure, and for no `except Exception`."""
+
+
+def never() -> bool:
+    """Nobody asks a training to be left."""
+    return False
+
+
 class CohortCheckpoint:
     """Two files that hold a cohort's training state and history: the last that was kept, and the one before.
 
     The one before is there for a last one that cannot be read: then the training loses minutes more, and not days.
     """
 
-    def __init__(self, path: Path, cohort: Cohort, *, seconds: float = SECONDS) -> None:
-        self.path, self.cohort, self.seconds = path, cohort, seconds
+    def __init__(
+        self, path: Path, cohort: Cohort, *, seconds: float = SECONDS, leaves: Callable[[], bool] = never
+    ) -> None:
+        self.path, self.cohort, self.seconds, self.leaves = path, cohort, seconds, leaves
         self.previous = previous(path)
         self.run_ids = json.dumps([run.run_id for run in cohort.runs])
         self.kept = time.monotonic()
@@ -62,24 +73,34 @@ class CohortCheckpoint:
             state.load(tensors)
             history.load(tensors)
             if path == self.previous:
-                # So that the next one to be kept takes the place of the damaged one.
-                path.replace(self.path)
+                # So that the next one to be kept takes the place of the damaged one; another sweep may have done it.
+                with contextlib.suppress(OSError):
+                    path.replace(self.path)
             return done
         return 0
 
     def offer(self, done: int, state: TrainingState, history: History) -> None:
-        """Keep the state after `done` steps, if the last one is old; the end needs none."""
-        if time.monotonic() - self.kept < self.seconds or done >= self.cohort.shared.steps:
+        """Keep the state after `done` steps, if the last one is old; the end needs none.
+
+        Raises:
+            Left: the training is to be left (`leaves`), and the state is kept however old the last one is.
+        """
+        leaves = self.leaves()
+        old = time.monotonic() - self.kept >= self.seconds
+        if done >= self.cohort.shared.steps or not (old or leaves):
             return
         began = time.monotonic()
         tensors = {
             name: value.cpu().contiguous() for name, value in {**state.tensors(), **history.tensors()}.items()
         }
-        about = {"run_ids": self.run_ids, "done": str(done), "checksum": str(checksum(tensors))}
+        about = {"run_ids": self.run_ids, "done": str(done)}
+        about["checksum"] = whole_checksum(about, tensors)
         self.keep_previous()
         write_atomically(self.path, lambda temporary: save_file(tensors, temporary, about))
         self.kept = time.monotonic()
         self.seconds = max(self.seconds, (self.kept - began) / SHARE)
+        if leaves:
+            raise Left
 
     def keep_previous(self) -> None:
         """Give the last one a second name, that of the one before: there is a good one at every moment."""
@@ -124,9 +145,14 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         tensors = load(content)
     except SafetensorError as error:
         raise ValueError(f"no tensors: {error}") from error
-    if about["checksum"] != str(checksum(tensors)):
+    if about["checksum"] != whole_checksum(about, tensors):
         raise ValueError("its checksum is another")
     return about, tensors
+
+
+def whole_checksum(about: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """Of the tensors, and of what is said of them."""
+    return str(checksum(tensors, f"{about['done']} {about['run_ids']}"))
 
 
 def metadata(content: bytes) -> dict[str, str]:

@@ -16,6 +16,7 @@ from .bad_input import BadInput
 from .cohort import train
 from .evaluation import encode, scores
 from .likelihood import likelihood_scores
+from .lost_device import LostDevice, is_lost_device
 from .out_of_memory import is_out_of_memory
 from .provenance import commit, device_name, now, versions
 from .run import Cohort, Run
@@ -41,6 +42,7 @@ def finish(
 
     Raises:
         BadInput: a full disk, a damaged file: what is the user's to mend, and would meet the next cohort too.
+        LostDevice: this process can use the device no more, and would fail the next cohort too; nothing is kept of it.
     """
     lost: BaseException
     counted = 0
@@ -52,15 +54,22 @@ def finish(
 
     try:
         return ended(cohort, work(cohort, data, store, study_name, count))
-    except BadInput:
+    except (BadInput, LostDevice):
         raise
     except Exception as error:
         # Without the traceback, whose frames keep the memory that it says is missing.
         lost = error.with_traceback(None)
+    if is_lost_device(lost):
+        raise LostDevice(in_short(lost)) from lost
     if is_out_of_memory(lost) and len(cohort.runs) > 1:
         on_images(-counted)
         return in_halves(cohort, data, store, study_name, on_images)
-    return fail(cohort, f"{type(lost).__name__}: {lost}".splitlines()[0], store, study_name, data.device)
+    return fail(cohort, in_short(lost), store, study_name, data.device)
+
+
+def in_short(error: BaseException) -> str:
+    """What a row says of an error: its kind and its first line."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def in_halves(
@@ -145,7 +154,9 @@ def outcome_of(run: Run, weights: Parameters, data: DataSet) -> dict[str, Any]:
     except BadInput:
         raise
     except Exception as error:
-        return {"status": "failed", "error": f"{type(error).__name__}: {error}".splitlines()[0]}
+        if is_lost_device(error):
+            raise  # nor would its neighbours be scored
+        return {"status": "failed", "error": in_short(error)}
 
 
 def row(cohort: Cohort, run: Run, study_name: str, device: torch.device) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def handle(arguments: argparse.Namespace) -> int:
     }
     if arguments.dry_run:
         return print_forecast(study, choices, as_json=arguments.json)
-    again = shlex.join(["disbench", *sys.argv[1:]])
+    again = shlex.join(["disbench", *(word for word in sys.argv[1:] if word != "--no-wait")])
     try:
         rows = sweep(study, **choices, wait=arguments.wait, quiet=arguments.quiet)
     except KeyboardInterrupt:
@@ -111,7 +111,11 @@ def handle(arguments: argparse.Namespace) -> int:
     rows = rows[rows["run_id"].isin(wanted)]
     print(as_markdown(summary(rows)))
     print(f"{len(rows)} models in {out}; next: disbench report {shlex.quote(str(out))}", file=sys.stderr)
-    return report_failures(rows.to_dict("records"))
+    status = report_failures(rows.to_dict("records"))
+    if missing := len(wanted) - len(rows):
+        print(f"{missing} of {len(wanted)} models are missing. To continue: {again}", file=sys.stderr)
+        return 1
+    return status
 
 
 def say_scale(name: str, scale: str) -> None:

@@ -77,10 +77,10 @@ class Executor(Protocol):
     def finish(self, cohorts: Sequence[Cohort], at_a_time: int, progress: Progress) -> Iterator[CohortEnd]:
         """Finish the cohorts, in this order as far as the place can, at most `at_a_time` of them at a time.
 
-        A cohort whose task dies is begun again `RETRIES` times, from its checkpoint, and then ends as `work.fail`; a
-        node that is taken away is no fault of the cohort and need not count. Images that the dead task had counted stay
-        counted: a resumed training counts what it trains, not what it was resumed with. Nothing is raised for a
-        cohort's own fault.
+        A cohort whose task dies, or raises `LostDevice` to die, is begun again `RETRIES` times in another process,
+        from its checkpoint, and then ends as `work.fail`; a node that is taken away is no fault of the cohort and need
+        not count. Images that the dead task had counted stay counted: a resumed training counts what it trains, not
+        what it was resumed with. Nothing is raised for a cohort's own fault.
 
         Raises:
             BadInput: what a task raised as `BadInput` (a full disk, a damaged file) would meet the next one too.

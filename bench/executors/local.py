@@ -24,6 +24,7 @@ from ..allocator import keep_freed_memory
 from ..bad_input import BadInput
 from ..cohort_plan import trial_plan
 from ..devices import chosen_devices
+from ..lost_device import LostDevice
 from ..progress import Progress
 from ..run import Cohort, Plan, Run
 from ..work import CohortEnd, fail, finish
@@ -35,8 +36,9 @@ class Local:
     """The GPUs of this machine, or its cores.
 
     One task at a time runs in this process; several run in processes of their own, each on its device with its share of
-    the cores. Small models gain nothing from threads: on a CPU a process for each core trains twice as much as one
-    process with two threads, and is not brought to its knees by a busy neighbour.
+    the cores, and so does one on a GPU unless one was asked for: a process that loses its GPU is replaced. Small models
+    gain nothing from threads: on a CPU a process for each core trains twice as much as one process with two threads,
+    and is not brought to its knees by a busy neighbour.
     """
 
     takes: ClassVar[tuple[str, ...]] = ("workers", "cpus", "gpus")
@@ -51,6 +53,8 @@ class Local:
         else:
             most = len(self.found) * max(1, int(1 / resources.gpus_on("cuda")))
         self.places = in_turn(self.found, resources.workers or most)
+        self.spared = resources.workers is None and self.found[0].type == "cuda"
+        """Whether this process trains nothing, were there but one task: with its GPU it would lose the sweep."""
 
     def __enter__(self) -> Self:
         return self
@@ -71,12 +75,16 @@ class Local:
         return trial_plan(run, wanted, smallest, 1 / sharing)
 
     def finish(self, cohorts: Sequence[Cohort], at_a_time: int, progress: Progress) -> Iterator[CohortEnd]:
-        """Finish each cohort; one that raises, or whose process dies twice, ends as failed rows; the others go on."""
+        """Finish each cohort; one that raises, or whose process dies twice, ends as failed rows; the others go on.
+
+        Raises:
+            BadInput: also if this process itself trains, and has lost its GPU.
+        """
         names = dict.fromkeys(cohort.shared.data_set for cohort in cohorts)
         # Opened here even if workers will open them again: a cache is built once, and its progress is seen.
         opened = {name: open_data_set(name, progress) for name in names}
         places = self.places[:at_a_time]
-        if len(places) > 1:
+        if len(places) > 1 or self.spared:
             # In their share of the cores as the whole study would have it, even if little of it is left to do.
             threads = self.request.resources.cpus or max(1, cores() // len(places))
             yield from in_processes(cohorts, self.request, places, threads, progress)
@@ -86,7 +94,15 @@ class Local:
         placed = {data_set: data.to(places[0]) for data_set, data in opened.items()}
         for cohort in cohorts:
             progress.cohort_starts(cohort)
-            yield finish(cohort, placed[cohort.shared.data_set], store, name, progress.images)
+            try:
+                end = finish(cohort, placed[cohort.shared.data_set], store, name, progress.images)
+            except LostDevice as error:
+                fail(cohort, str(error), store, name, places[0])
+                raise BadInput(
+                    f"{cohort.shared.label}: {error}: this process can use {places[0]} no more; the same command"
+                    " goes on, and without --workers it would have done so by itself"
+                ) from error
+            yield end
 
 
 def in_turn(devices: Sequence[torch.device], workers: int) -> list[torch.device]:
@@ -152,10 +168,12 @@ def in_processes(
         else:
             connection.close()
 
-    def bury(worker: Worker) -> str | None:
+    def bury(worker: Worker, last_words: LostDevice | None = None) -> str | None:
         """Put the cohort of a dead process back into the queue; why not, if it has died too often."""
         worker.process.join()
         why = f"its process died with exit code {worker.process.exitcode}"
+        if last_words:
+            why = f"its process lost its device ({last_words})"
         deaths[worker.cohort.cohort_id] += 1
         if deaths[worker.cohort.cohort_id] > RETRIES:
             return why if RETRIES == 0 else f"{why}, {deaths[worker.cohort.cohort_id]} times in all"
@@ -174,8 +192,11 @@ def in_processes(
                 try:
                     message = connection.recv()
                 except (EOFError, OSError):
+                    message = None
+                if message is None or isinstance(message, LostDevice):
                     del busy[connection]
-                    why = bury(worker)
+                    connection.close()
+                    why = bury(worker, message)
                     if why is not None:
                         yield fail(worker.cohort, why, store, study_name, worker.device)
                     if waiting:
@@ -198,15 +219,25 @@ def serve(connection: Connection, folder: Path, study_name: str, device: torch.d
     """A worker: takes cohorts from the connection until it closes; answers with image counts and ends."""
     threading.Thread(target=die_with_parent, daemon=True).start()
     prepare(device, threads)
+
+    def tell(message: object) -> None:
+        try:
+            connection.send(message)
+        except OSError:
+            os._exit(1)  # the parent is gone: that is no failure of the cohort, whose rows would say so
+
     while True:
         try:
             cohort: Cohort = connection.recv()
-        except EOFError:
+        except (EOFError, OSError):
             return
         try:
-            connection.send(take(cohort, folder, study_name, device, connection.send))
+            tell(take(cohort, folder, study_name, device, tell))
+        except LostDevice as error:
+            tell(error)
+            os._exit(1)  # at once: what is left of the device's library may hang or abort at an ordinary end
         except (BadInput, OSError) as error:
-            connection.send(BadInput(str(error)))
+            tell(BadInput(str(error)))
 
 
 @contextmanager

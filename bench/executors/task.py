@@ -13,6 +13,7 @@ from disbench.datasets import DataSet, load
 from ..allocator import keep_freed_memory
 from ..bad_input import BadInput
 from ..data_content import content_digest
+from ..lost_device import LostDevice, is_lost_device
 from ..run import Cohort
 from ..store import Store
 from ..work import CohortEnd, finish
@@ -27,13 +28,20 @@ def prepare(device: torch.device, threads: int) -> None:
 
 
 def take(
-    cohort: Cohort, folder: Path, study_name: str, device: torch.device, on_images: Callable[[int], None]
+    cohort: Cohort,
+    folder: Path,
+    study_name: str,
+    device: torch.device,
+    on_images: Callable[[int], None],
+    leaves: Callable[[], bool] | None = None,
 ) -> CohortEnd:
     """Finish a cohort: its rows are in the folder when this returns.
 
     Raises:
+        Left: `leaves` said that the training is to be left; its state is kept.
         BadInput: the data set cannot be opened here or has other pixels than where the sweep began, or a file cannot
             be written. To be passed on to whoever runs the sweep.
+        LostDevice: this process must take no further cohort and end; that counts as its death with this one in hand.
     """
     name, content = cohort.shared.data_set, content_digest(cohort.shared.data_set)
     if content != cohort.shared.data_content:
@@ -41,7 +49,7 @@ def take(
             f"{name} is not what it is where the sweep was begun ({content or 'rendered'} here,"
             f" {cohort.shared.data_content or 'rendered'} there); give all machines the same DISBENCH_DATA"
         )
-    return finish(cohort, placed(name, content, device), Store(folder), study_name, on_images)
+    return finish(cohort, placed(name, content, device), Store(folder, leaves), study_name, on_images)
 
 
 @cache
@@ -51,3 +59,7 @@ def placed(name: str, content: str | None, device: torch.device) -> DataSet:
         return load(name).to(device)
     except (OSError, ValueError) as error:
         raise BadInput(str(error)) from error
+    except RuntimeError as error:
+        if is_lost_device(error):
+            raise LostDevice(f"{type(error).__name__}: {error}".splitlines()[0]) from error
+        raise

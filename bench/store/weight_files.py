@@ -28,6 +28,9 @@ SUFFIX = ".safetensors"
 
 MOST_HEADER_BYTES = 32 * 1024 * 1024
 
+CHECKSUMS = "crc32"
+"""In the header: of each model. Not `checksums`, as older versions have them, of the numbers alone."""
+
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 """Of a number, by the format's name of its type."""
 
@@ -57,7 +60,7 @@ class Header(NamedTuple):
     run_ids: tuple[str, ...]
     """Of its models, in their order."""
     checksums: tuple[int, ...] | None
-    """CRC-32 of each model's bytes, tensors by name; None in files of an older version."""
+    """CRC-32 of each model's id and tensors; None in files of an older version."""
     tensors: Mapping[str, Stacked]
 
     @property
@@ -89,7 +92,7 @@ def checked_header(document: Any, first: int, size: int) -> Header:
     """The header that a document says, or a ValueError or its like."""
     about = document.pop("__metadata__")
     run_ids = parsed_json(about["run_ids"])
-    checksums = parsed_json(about["checksums"]) if "checksums" in about else None
+    checksums = parsed_json(about[CHECKSUMS]) if CHECKSUMS in about else None
     if not isinstance(run_ids, list) or not all(isinstance(run_id, str) for run_id in run_ids):
         raise ValueError("run_ids are no list of texts")
     if checksums is not None and (len(checksums) != len(run_ids) or {type(c) for c in checksums} - {int}):
@@ -144,7 +147,7 @@ def read_weights(path: Path, run_id: str) -> Parameters:
                 raise DamagedFile(path, "it ends too early")
             flat = torch.frombuffer(content, dtype=of_name[stacked.dtype]) if content else torch.empty(0)
             parameters[name] = flat.reshape(stacked.shape)
-    if found.checksums is not None and checksum(parameters) != found.checksums[position]:
+    if found.checksums is not None and checksum(parameters, run_id) != found.checksums[position]:
         raise DamagedFile(path, f"the checksum of model {run_id} is another")
     return parameters
 
@@ -156,8 +159,11 @@ def save_weights(path: Path, run_ids: Sequence[str], parameters: Mapping[str, Te
     tensors = {name: value.cpu().contiguous() for name, value in parameters.items()}
     about = {
         "run_ids": json.dumps(list(run_ids)),
-        "checksums": json.dumps(
-            [checksum({name: value[k] for name, value in tensors.items()}) for k in range(len(run_ids))]
+        CHECKSUMS: json.dumps(
+            [
+                checksum({name: value[k] for name, value in tensors.items()}, run_id)
+                for k, run_id in enumerate(run_ids)
+            ]
         ),
     }
     write_atomically(path, lambda temporary: save_file(tensors, temporary, about))

@@ -102,7 +102,7 @@ def changed(path: Path, tensors=None, **about: str) -> None:
     """Write a checkpoint anew with other contents and the right checksum."""
     told = metadata(path.read_bytes()) | about
     found = load_file(path) | (tensors or {})
-    save_file(found, path, {**told, "checksum": str(checkpoint.checksum(found))})
+    save_file(found, path, {**told, "checksum": checkpoint.whole_checksum(told, found)})
 
 
 @pytest.mark.parametrize("done", ["0", "-5", "200", "1000000", "64.5", "many"])
