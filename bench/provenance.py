@@ -50,7 +50,8 @@ def commit() -> str:
 def device_name(device: torch.device) -> str:
     """The device in words, as people compare it."""
     if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
+        # A cohort that came to nothing on another machine may be written down where there is no GPU.
+        return torch.cuda.get_device_name(device) if torch.cuda.is_available() else "a CUDA device"
     threads = torch.get_num_threads()
     return f"CPU {platform.machine()}, {threads} thread{'s' if threads > 1 else ''}"
 

@@ -6,8 +6,9 @@ from typing import cast
 
 from .contract import Detached, Executor, Job, Request
 from .local import Local
+from .slurm import Slurm
 
-EXECUTORS: dict[str, type[Executor]] = {"local": Local}
+EXECUTORS: dict[str, type[Executor]] = {"local": Local, "slurm": Slurm}
 """A place's module may be imported without its engine, which it asks for when it is built."""
 
 
