@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 from .run import Cohort, Run, families
 
@@ -21,8 +22,11 @@ FIXED = 0.1
 a size stops at the K from which four times as many train no more than 1.05 times the images a second: there a is at
 most 0.063 of it. A family too small to get that far has more of it; cutting it still helps a device that idles."""
 
-WORTH = 0.98
-"""A finer cut must shorten the sweep to so much of what it was: every part compiles, records and scores by itself."""
+WORTH = 0.99
+"""More pieces must shorten the sweep to so much of what it was: every one compiles, records and scores by itself."""
+
+MOST_PARTS = 4
+"""Of a piece that is cut; each of them may be cut again."""
 
 Cost = Callable[[Run], float]
 """Of a run, in any unit: images x FLOP an image to place it, seconds to forecast."""
@@ -53,53 +57,127 @@ def makespan(costs: Iterable[float], devices: int) -> float:
 
 
 def with_stragglers_split(cohorts: Sequence[Cohort], cost: Cost, devices: int) -> list[Cohort]:
-    """The cohorts, those cut into parts that would still be at work when an even share for every device is done.
+    """The cohorts, cut into parts where that ends the study earlier.
 
-    The number of parts is the smallest whose makespan is within 2 % of the best. Nothing is cut if that gains less
-    than 2 %, or if the models are single already.
+    From the cohorts as they are, and from what `evenly_late` makes of them, the piece that ends last is cut again and
+    again, as long as the devices then end earlier. Of all that is met on both ways, that of the fewest pieces is taken
+    whose makespan is within 1 % of the best. Nothing is cut on one device, or if the models are single already.
 
     Args:
         cohorts: of a whole study.
         cost: of a run, counted, not measured.
         devices: cohorts at a time.
     """
-    costs = {cohort.cohort_id: cost_of(cohort, cost) for cohort in cohorts}
-    queue = longest_first(cohorts, cost)
-    even = sum(costs.values()) / devices
-    late = {
-        cohort.cohort_id
-        for cohort, end in zip(queue, ends([costs[c.cohort_id] for c in queue], devices), strict=True)
-        if end > even * (1 + 1e-9) and len(cohort.runs) > 1
-    }
-    if not late or devices == 1:
+    if devices == 1 or all(len(cohort.runs) == 1 for cohort in cohorts):
         return list(cohorts)
-    largest = max(costs[name] for name in late)
-
-    def parts_of(cohort: Cohort, parts: int) -> int:
-        if cohort.cohort_id not in late:
-            return 1
-        share = costs[cohort.cohort_id] / largest
-        return min(len(cohort.runs), max(1, math.ceil(parts * share - 1e-9)))
-
-    def span(parts: int) -> float:
-        return makespan(
-            (
-                costs[cohort.cohort_id] * shrunk(len(part), len(cohort.runs))
-                for cohort in cohorts
-                for part in evenly(cohort.runs, parts_of(cohort, parts))
-            ),
-            devices,
-        )
-
-    most = min(devices, max(len(cohort.runs) for cohort in cohorts if cohort.cohort_id in late))
-    spans = {parts: span(parts) for parts in range(1, most + 1)}
-    best = min(spans.values())
-    chosen = next(parts for parts, value in spans.items() if value * WORTH <= best)
+    whole = [Piece(cost_of(cohort, cost), n, len(cohort.runs)) for n, cohort in enumerate(cohorts)]
+    met = [
+        schedule
+        for start in (whole, evenly_late(whole, devices))
+        for schedule in last_cut(Schedule.of(start, devices), whole, devices)
+    ]
+    best = min(schedule.span for schedule in met)
+    chosen = min(
+        (schedule for schedule in met if schedule.span * WORTH <= best),
+        key=lambda schedule: (len(schedule.pieces), schedule.span),
+    )
+    sizes: dict[int, list[int]] = {}
+    for piece in chosen.pieces:
+        sizes.setdefault(piece.cohort, []).append(piece.models)
     return [
         replace(cohort, runs=part)
-        for cohort in cohorts
-        for part in evenly(cohort.runs, parts_of(cohort, chosen))
+        for n, cohort in enumerate(cohorts)
+        for part in in_sizes(cohort.runs, sorted(sizes[n], reverse=True))
     ]
+
+
+class Piece(NamedTuple):
+    """Some of a cohort's models."""
+
+    cost: float
+    cohort: int
+    """Its number."""
+    models: int
+
+    def cut(self, of: Piece, parts: int) -> list[Piece]:
+        """Even parts of it; `of` is the whole cohort."""
+        return [
+            Piece(of.cost * shrunk(models, of.models), self.cohort, models)
+            for models in even_sizes(self.models, parts)
+        ]
+
+
+class Schedule(NamedTuple):
+    """Pieces of work, longest first, on devices that each take the next when they are free."""
+
+    pieces: list[Piece]
+    ends: list[float]
+    """Of the devices, the last first."""
+    last: int
+    """Position of the piece that ends last."""
+
+    @classmethod
+    def of(cls, pieces: Iterable[Piece], devices: int) -> Schedule:
+        """The schedule of pieces in any order."""
+        queue = sorted(pieces, key=lambda piece: (-piece.cost, piece.cohort))
+        free, last, span = [0.0] * devices, 0, 0.0
+        for position, piece in enumerate(queue):
+            end = free[0] + piece.cost
+            heapq.heapreplace(free, end)
+            if end > span:
+                last, span = position, end
+        return cls(queue, sorted(free, reverse=True), last)
+
+    @property
+    def span(self) -> float:
+        """When the last piece ends."""
+        return self.ends[0]
+
+
+def last_cut(schedule: Schedule, whole: Sequence[Piece], devices: int) -> Iterator[Schedule]:
+    """The schedule, and those in which ever more of what ends last is cut.
+
+    The piece that ends last becomes two, three or four, whatever brings the ends of the devices down most, the last of
+    them first: where several are last, one less is worth it, for the others follow.
+    """
+    while True:
+        yield schedule
+        before, piece = schedule.ends, schedule.pieces[schedule.last]
+        others = schedule.pieces[: schedule.last] + schedule.pieces[schedule.last + 1 :]
+        cuts = [
+            Schedule.of(others + piece.cut(whole[piece.cohort], parts), devices)
+            for parts in range(2, min(MOST_PARTS, piece.models) + 1)
+        ]
+        schedule = min(cuts, key=lambda cut: cut.ends, default=schedule)
+        if schedule.ends >= before:
+            return
+
+
+def evenly_late(whole: Sequence[Piece], devices: int) -> list[Piece]:
+    """The cohorts, those that would still be at work when an even share for every device is done in even parts.
+
+    The number of parts is the one with the least makespan; cheaper cohorts get fewer.
+    """
+    queue = Schedule.of(whole, devices).pieces
+    share = sum(piece.cost for piece in whole) / devices
+    late = {
+        piece.cohort
+        for piece, end in zip(queue, ends([piece.cost for piece in queue], devices), strict=True)
+        if end > share * (1 + 1e-9) and piece.models > 1
+    }
+    if not late:
+        return list(whole)
+    largest = max(whole[number].cost for number in late)
+
+    def cut(piece: Piece, parts: int) -> list[Piece]:
+        if piece.cohort not in late:
+            return [piece]
+        own = math.ceil(parts * piece.cost / largest - 1e-9)
+        return piece.cut(piece, min(piece.models, max(1, own)))
+
+    most = min(devices, max(whole[number].models for number in late))
+    found = [[part for piece in whole for part in cut(piece, parts)] for parts in range(1, most + 1)]
+    return min(found, key=lambda pieces: makespan((piece.cost for piece in pieces), devices))
 
 
 def shrunk(models: int, of: int) -> float:
@@ -107,11 +185,15 @@ def shrunk(models: int, of: int) -> float:
     return 1.0 if models == of else FIXED + (1 - FIXED) * models / of
 
 
-def evenly(runs: tuple[Run, ...], parts: int) -> list[tuple[Run, ...]]:
-    """Runs in so many parts, whose sizes differ by one at most; the larger come first."""
-    small, larger = divmod(len(runs), parts)
-    cuts = [n * small + min(n, larger) for n in range(parts + 1)]
-    return [runs[begin:end] for begin, end in pairwise(cuts)]
+def even_sizes(models: int, parts: int) -> list[int]:
+    """Numbers of models in so many parts, which differ by one at most; the larger come first."""
+    small, larger = divmod(models, parts)
+    return [small + (part < larger) for part in range(parts)]
+
+
+def in_sizes(runs: tuple[Run, ...], sizes: Sequence[int]) -> list[tuple[Run, ...]]:
+    """Runs in parts of these sizes, in their order."""
+    return [runs[begin:end] for begin, end in pairwise(accumulate(sizes, initial=0))]
 
 
 def taken_up(todo: Sequence[Cohort], interrupted: Iterable[Sequence[str]]) -> list[Cohort]:
