@@ -34,6 +34,12 @@ def add_commands(commands: Commands[Any]) -> None:
     )
     command.add_argument("--tflops", type=float, metavar="R", help="of a GPU, assumed (default: 10)")
     command.add_argument("--cohort", type=int, metavar="K", help="models trained together (default: 64)")
+    command.add_argument(
+        "--spread",
+        type=float,
+        metavar="X",
+        help="of a program's time about what its FLOP say, in logarithms (default: 0.15)",
+    )
     command.add_argument("--checkpoint", type=float, metavar="S", help="seconds between them (default: 120)")
     command.add_argument(
         "--seed", type=int, default=0, metavar="S", help="of times and failures (default: 0)"
