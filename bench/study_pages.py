@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from tabulate import tabulate
@@ -19,8 +20,8 @@ MADE_BY = "disbench studies pages docs/studies"
 
 
 COSTS = (
-    "Costs count the arithmetic of training alone; `--dry-run` says what a size takes on the machine at hand, and knows "
-    "it better once a model is finished there."
+    "Costs count the arithmetic of training alone; `--dry-run` says what a size takes on the machine at hand, and "
+    "knows it better once a model is finished there."
 )
 
 
@@ -35,10 +36,14 @@ def save_pages(folder: Path) -> list[Path]:
     written = []
     for name in studies_with_pages():
         path = folder / f"{name}.md"
-        content = page(name).encode()
-        write_atomically(path, lambda temporary, content=content: temporary.write_bytes(content))
+        write_atomically(path, partial(write_page, name))
         written.append(path)
     return written
+
+
+def write_page(name: str, path: Path) -> None:
+    """Write one page."""
+    path.write_text(page(name), encoding="utf-8")
 
 
 def page(name: str) -> str:

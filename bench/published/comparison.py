@@ -173,7 +173,9 @@ def cell_of(study: Study, number: PublishedNumber, models: pd.DataFrame) -> Cell
         "source": number.source,
     }
     if not len(values):
-        nothing = dict.fromkeys(("measured", "spread", "low", "high", "difference", "tolerance"))
+        nothing: dict[str, Any] = dict.fromkeys(
+            ("measured", "spread", "low", "high", "difference", "tolerance")
+        )
         return Cell(**about, **nothing, interval="", verdict="", reason="")
     found = measured(values, number.statistic)
     judged = verdict(values, number, departures(study, number, json.loads(done["configuration"].iloc[0])))

@@ -113,7 +113,7 @@ def as_markdown(study: Study, cells: Sequence[Cell], legend: Legend) -> str:
         blocks.append("Not comparable:\n\n" + numbered(reasons.texts))
     blocks.append("Published numbers, and where they were read:\n\n" + numbered(sources.texts))
     tags = dict.fromkeys([*(one.tag for one in cells), *(finding.tag for finding in study.findings)])
-    blocks.append("\n".join(f"[{tag}] {TAGS[tag]}." for tag in TAGS if tag in tags))  # type: ignore[index]
+    blocks.append("\n".join(f"[{tag}] {TAGS[tag]}." for tag in TAGS if tag in tags))
     if study.findings:
         found = [f"{f.text} [{f.tag}; {f.source}]" for f in study.findings]
         blocks.append("Printed beside them:\n\n" + "\n".join(f"- {one_line(text)}" for text in found))
