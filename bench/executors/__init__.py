@@ -6,9 +6,10 @@ from typing import cast
 
 from .contract import Detached, Executor, Job, Request
 from .local import Local
+from .ray import Ray
 from .slurm import Slurm
 
-EXECUTORS: dict[str, type[Executor]] = {"local": Local, "slurm": Slurm}
+EXECUTORS: dict[str, type[Executor]] = {"local": Local, "ray": Ray, "slurm": Slurm}
 """A place's module may be imported without its engine, which it asks for when it is built."""
 
 
