@@ -11,9 +11,35 @@ from typing import NoReturn
 
 from ..bad_input import BadInput
 from ..one_line import one_line
-from . import analysis, datasets, estimators, evaluate, folders, metrics, results, simulate, speed, studies, sweep
+from . import (
+    analysis,
+    datasets,
+    estimators,
+    evaluate,
+    faults,
+    folders,
+    metrics,
+    results,
+    simulate,
+    speed,
+    studies,
+    sweep,
+)
 
-COMMANDS = (sweep, simulate, results, folders, analysis, evaluate, metrics, estimators, studies, datasets, speed)
+COMMANDS = (
+    sweep,
+    simulate,
+    results,
+    folders,
+    analysis,
+    evaluate,
+    metrics,
+    estimators,
+    studies,
+    datasets,
+    speed,
+    faults,
+)
 """Modules that each add their commands to the parser."""
 
 
