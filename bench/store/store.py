@@ -118,7 +118,7 @@ class Store:
 
     def has_folders_of_others(self) -> bool:
         """Whether something that is not the store keeps a folder here: a place whose jobs go on without a sweep."""
-        ours = {"damaged", "figures"}
+        ours = {"damaged", "figures", "samples"}
         ours |= {
             path.name for path in (self.cohorts, self.weights, self.histories, self.checkpoints, self.plans)
         }
