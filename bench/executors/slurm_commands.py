@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,9 @@ from ..one_line import one_line
 
 SECONDS = 60.0
 """After which a command that does not answer is given up."""
+
+PREFERENCES = ("SQUEUE_", "SCANCEL_", "SACCT_")
+"""Variables by which a user has these commands filter, ask and print otherwise than a program expects."""
 
 NAMES_A_CALL = 50
 
@@ -59,8 +63,11 @@ class Unanswered(Exception):
 
 def answer(*command: str) -> str:
     """What a command prints, or `Unanswered` with what it says instead."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(PREFERENCES)}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=SECONDS, check=False, env=plain
+        )
     except FileNotFoundError as error:
         raise Unanswered(
             f"no {command[0]} on PATH: this is no machine from which Slurm takes jobs"

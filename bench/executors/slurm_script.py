@@ -13,6 +13,7 @@ import os
 import shlex
 import sys
 import tempfile
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,11 @@ PASSED_ON = (
 )  # fmt: skip
 """Variables that jobs get, beside Slurm's own: sbatch would give them all, keys and passwords among them."""
 
-GPU_OPTIONS = ("gres", "gpus", "gpus-per-node", "gpus-per-task", "gpus-per-socket", "tres-per-task")
+GPU_OPTIONS = ("gres", "gpus", "gpus_per_node", "gpus_per_task", "gpus_per_socket", "tres_per_task")
 """Options of sbatch by which a user may ask for GPUs in the words of the site."""
+
+SPELT_OTHERWISE = {"time": "TIMELIMIT", "mem": "MEM_PER_NODE"}
+"""Options that sbatch takes from the environment under another name than their own."""
 
 
 def hand_over(
@@ -54,8 +58,11 @@ def hand_over(
     Raises:
         BadInput: sbatch refuses; what it says is quoted.
     """
-    submitit = imported("submitit", extra="slurm")
-    with tempfile.TemporaryDirectory(prefix="disbench-slurm-") as scripts:
+    submitit, asked = imported("submitit", extra="slurm"), options(submission, ledger, resources, after)
+    with (
+        tempfile.TemporaryDirectory(prefix="disbench-slurm-") as scripts,
+        without_variables(overriding(asked)),
+    ):
         executor = submitit.SlurmExecutor(scripts)
         count = len(submission.tasks)
         executor.update_parameters(
@@ -65,7 +72,7 @@ def hand_over(
             use_srun=False,
             wckey=None,
             time=None,
-            additional_parameters=options(submission, ledger, resources, after),
+            additional_parameters=asked,
         )
         executor.parameters["map_count"] = count
         said = io.StringIO()
@@ -92,7 +99,7 @@ def options(
     """Options of sbatch, by submitit's names."""
     seconds = resources.time_seconds
     lead = LEAD_SECONDS if seconds is None else min(LEAD_SECONDS, max(1, seconds // 4))
-    own = {name.replace("_", "-"): value for name, value in resources.sbatch.items() if value is not False}
+    own = {name.replace("-", "_"): value for name, value in resources.sbatch.items() if value is not False}
     asked: dict[str, Any] = {
         "job_name": submission.job_name,
         "output": escaped(ledger.logs) + "/%A_%a.log",
@@ -107,8 +114,24 @@ def options(
         **{name: getattr(resources, name) for name in ("partition", "account", "qos", "constraint")},
     }
     if submission.device == "cuda" and not own.keys() & set(GPU_OPTIONS):
-        asked["gpus-per-node"] = 1
+        asked["gpus_per_node"] = 1
     return {name: value for name, value in {**asked, **own}.items() if value is not None}
+
+
+def overriding(asked: Collection[str]) -> set[str]:
+    """Variables of the environment that sbatch would let count more than what its script says: of these options."""
+    always = ("array_inx", "error", "input", "no_requeue", "open_mode", "wait")
+    return {f"SBATCH_{SPELT_OTHERWISE.get(name, name).upper()}" for name in (*always, *asked)}
+
+
+@contextlib.contextmanager
+def without_variables(names: Collection[str]) -> Iterator[None]:
+    """Take variables out of the environment for a moment."""
+    before = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(before)
 
 
 def escaped(folder: Path) -> str:

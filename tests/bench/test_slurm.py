@@ -226,7 +226,7 @@ def test_look_attach_and_cancel(cluster, hasty, tiny_file, out, capsys):
 
 
 def test_interrupts_detach_and_cancelling_ends_the_sweep_that_waits(
-    cluster, tiny_file, out, monkeypatch, capsys
+    cluster, hasty, tiny_file, out, monkeypatch, capsys
 ):
     """Ctrl-C leaves the jobs; cancelled from elsewhere, a sweep begins nothing again and says so."""
     command = ["sweep", str(tiny_file), "--out", str(out), "--on", "slurm", "--seeds", "1", "--quiet"]
@@ -243,8 +243,15 @@ def test_interrupts_detach_and_cancelling_ends_the_sweep_that_waits(
     assert "the work goes on" in capsys.readouterr().err
     queue = cluster.queue()
     assert len(queue) == 3
-    monkeypatch.setattr(slurm, "POLL_SECONDS", (0.2, 0.2))
-    threading.Timer(0.5, lambda: Slurm.cancel(Store(out))).start()
+    ask, asked = slurm_commands.elements, []
+
+    def cancelled_meanwhile(names):
+        asked.append(names)
+        if len(asked) == 2:  # the first was to attach
+            assert len(Slurm.cancel(Store(out))) == 3
+        return ask(names)
+
+    monkeypatch.setattr(slurm_commands, "elements", cancelled_meanwhile)
     assert main(command) == 2
     assert f"what worked for {out} was cancelled" in capsys.readouterr().err
     assert cluster.queue() == {}
@@ -266,10 +273,19 @@ def test_jobs_outlive_the_sweep_that_gave_them(cluster, hasty, tiny, tiny_file, 
     assert [job.state for job in Slurm.cancel(Store(out))] == ["waiting"] * 3
 
 
-def test_arrays_as_large_as_slurm_takes(cluster, tiny, out):
-    """Six cohorts where an array has at most four elements: two arrays of three, two tasks at a time over both."""
+def test_arrays_as_large_as_slurm_takes(cluster, tiny, out, monkeypatch):
+    """Six cohorts where an array has at most four elements: two arrays of three, two tasks at a time over both.
+
+    What a user's environment has sbatch and squeue do otherwise is of no account.
+    """
+    theirs = {"SBATCH_JOB_NAME": "mine", "SBATCH_WAIT": "1", "SBATCH_ARRAY_INX": "7", "SQUEUE_FORMAT": "%i"}
+    theirs |= {"SQUEUE_USERS": "nobody", "SCANCEL_STATE": "RUNNING"}
+    for name, value in theirs.items():
+        monkeypatch.setenv(name, value)
     assert slurm_commands.largest_array() == 4
     sweep(tiny, out=out, on="slurm", wait=False, cluster={"sbatch.hold": True, "workers": 2})
+    assert [job.state for job in Slurm.jobs(Store(out))] == ["waiting"] * 6
+    monkeypatch.delenv("SQUEUE_USERS")
     assert len(cluster.queue()) == 6
     throttles = cluster.said("squeue", "--noheader", "--format=%i").split()
     assert sorted(name.split("_")[1] for name in throttles) == ["[0-2%1]", "[0-2%1]"]
@@ -397,12 +413,12 @@ def test_options_of_sbatch(tmp_path, tiny, monkeypatch):
         "mem": "1907M",
         "time": "00:02:00",
         "partition": "gpu",
-        "mail-type": "END",
+        "mail_type": "END",
     }
     on_gpu = submission_of(tiny, ledger.folder, device="cuda")
-    assert slurm_script.options(on_gpu, ledger, Resources())["gpus-per-node"] == 1
+    assert slurm_script.options(on_gpu, ledger, Resources())["gpus_per_node"] == 1
     by_the_site = Resources(sbatch={"gres": "gpu:a100:1"})
-    assert "gpus-per-node" not in slurm_script.options(on_gpu, ledger, by_the_site)
+    assert "gpus_per_node" not in slurm_script.options(on_gpu, ledger, by_the_site)
 
 
 def test_records_come_back_and_forged_ones_do_not(tmp_path, tiny):
