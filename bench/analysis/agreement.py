@@ -9,13 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..evaluation import SCORES
 from ..tables import scores_named
 from .groups import groups
-from .rank_correlation import LEAST, Floats, rank_correlation
-
-NOBODY = "no model has it"
-"""Why a score is left out that was asked for and that a group has not."""
+from .rank_correlation import Floats, rank_correlation
+from .score_values import oriented as turned
+from .score_values import score_values, why_left_out
 
 
 @dataclass(frozen=True)
@@ -98,30 +96,13 @@ def agreement(
     named = scores_named(scores) if scores is not None else None
     found = []
     for subject, members in groups(rows, within).items():
-        table = _numbers(members, named)
-        left_out = {name: why for name, values in table.items() if (why := _why_left_out(values.to_numpy()))}
+        table = score_values(members, named)
+        left_out = {name: why for name, values in table.items() if (why := why_left_out(values.to_numpy()))}
         kept = tuple(name for name in table if name not in left_out)
-        signs = [-1.0 if oriented and SCORES[name].direction == "lower" else 1.0 for name in kept]
+        shown = table[list(kept)]
         related = rank_correlation(
-            table[list(kept)].to_numpy() * np.array(signs),
+            (turned(shown) if oriented else shown).to_numpy(),
             resamples=resamples, permutations=permutations, level=level, seed=seed,
         )  # fmt: skip
         found.append(Agreement(subject, kept, *related, left_out, oriented, level))
     return found
-
-
-def _numbers(members: pd.DataFrame, named: Sequence[str] | None) -> pd.DataFrame:
-    """The scores [models, scores] as numbers, NaN where missing; those that no model has only if asked for."""
-    scalar = [name for name, score in SCORES.items() if score.kind == "number"]
-    table = members.reindex(columns=list(dict.fromkeys(named)) if named is not None else scalar).astype(float)
-    return table if named is not None else table.loc[:, np.isfinite(table).any()]
-
-
-def _why_left_out(values: Floats) -> str | None:
-    """Why a score orders no models, if it does not."""
-    known = values[np.isfinite(values)]
-    if len(known) == 0:
-        return NOBODY
-    if len(known) < LEAST:
-        return f"only {len(known)} {'model has' if len(known) == 1 else 'models have'} it"
-    return f"the same for all {len(known)} models" if (known == known[0]).all() else None

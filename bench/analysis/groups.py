@@ -17,6 +17,12 @@ WITHIN: dict[str, Sequence[str]] = {
 }
 """What the models of a group share. Those of a family differ in their seed alone."""
 
+METHOD = ["objective", "variant"]
+"""What a method is on any data set."""
+
+SETTING = [*METHOD, "strength"]
+"""What a setting is on any data set; its models differ in their seed."""
+
 
 def groups(rows: pd.DataFrame, within: str) -> dict[str, pd.DataFrame]:
     """A store's finished rows by what they share, under a title, in their order; each with its `variant`.
@@ -48,8 +54,19 @@ def title(shared: dict[str, object]) -> str:
         f"{shared['data_set']} given {condition}" if isinstance(condition, str) else str(shared["data_set"])
     ]
     if "objective" in shared:
-        objective, variant = OBJECTIVES[str(shared["objective"])], shared.get("variant")
-        words.append(f"{objective.title} ({variant})" if variant else objective.title)
-        if "strength" in shared and objective.strength:
-            words.append(f"{objective.strength} = {shared['strength']:g}")
+        words.append(method_title(shared["objective"], shared.get("variant")))
+        if "strength" in shared and (strength := strength_title(shared["objective"], shared["strength"])):
+            words.append(strength)
     return ", ".join(words)
+
+
+def method_title(objective: object, variant: object = "") -> str:
+    """An objective and what sets its arm apart: `β-TCVAE (estimator mss)`."""
+    name = OBJECTIVES[str(objective)].title
+    return f"{name} ({variant})" if variant else name
+
+
+def strength_title(objective: object, strength: object) -> str:
+    """`β = 4`; nothing for an objective without a strength."""
+    symbol = OBJECTIVES[str(objective)].strength
+    return f"{symbol} = {strength:g}" if symbol else ""

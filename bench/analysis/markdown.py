@@ -75,7 +75,7 @@ def correlation_cell(group: Agreement, row: int, column: int) -> str:
 
 def doubtful(correlation: float, p_value: float) -> str:
     """A correlation, in brackets if its p-value leaves it in doubt."""
-    text = f"{correlation + 0.0:.2f}"
+    text = f"{round(correlation, 2) + 0.0:.2f}"
     return f"({text})" if p_value > DOUBT else text
 
 
@@ -185,7 +185,7 @@ def heading(name: str) -> str:
 
 def interval(low: float, high: float) -> str:
     """`0.12 to 0.83`; nothing if unknown."""
-    return "" if np.isnan(low) else f"{low + 0.0:.2f} to {high + 0.0:.2f}"
+    return "" if np.isnan(low) else f"{round(low, 2) + 0.0:.2f} to {round(high, 2) + 0.0:.2f}"
 
 
 def between(counts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> str:

@@ -86,7 +86,7 @@ def rank_correlation(
     return found
 
 
-def _standardised(table: Floats) -> Floats:
+def standardised(table: Floats) -> Floats:
     """Ranks of every column with mean 0 and length 1; NaN for a constant one."""
     ranks = rankdata(table, axis=0)
     ranks -= ranks.mean(axis=0)
@@ -95,7 +95,7 @@ def _standardised(table: Floats) -> Floats:
 
 
 def _correlation(table: Floats) -> Floats:
-    standard = _standardised(table)
+    standard = standardised(table)
     return np.clip(standard.T @ standard, -1, 1)
 
 
@@ -143,7 +143,7 @@ def _resampled(table: Floats, random: np.random.Generator, resamples: int) -> It
 
 
 def _p_value(table: Floats, permutations: int, seed: int) -> Floats:
-    standard = _standardised(table)
+    standard = standardised(table)
     count = len(table)
     observed = np.abs(standard.T @ standard) - 1e-12  # rounding makes no pairing less extreme than itself
     if not permutations:

@@ -10,23 +10,15 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from disbench.metrics import METRICS, gaussian_kl, udr
+from disbench.metrics import gaussian_kl, udr
 
 from ..bad_input import BadInput
-from ..evaluation import SCORES
 from ..store import Store
 from ..tables import GROUP
 from .groups import parted
 from .posteriors import Family, families, family_posteriors, nothing_to_run
 from .rank_correlation import LEAST, rank_correlation
-
-SUPERVISED = tuple(
-    score.column
-    for metric in METRICS.values()
-    for score in metric.scores
-    if "factors" in metric.inputs and score.kind == "number" and score.direction is not None
-)
-"""Scores that know the factors and have a better side: what UDR stands in for where there are none."""
+from .score_values import SUPERVISED, known_of, sign
 
 
 @dataclass(frozen=True)
@@ -127,10 +119,10 @@ def _with_supervised(models: pd.DataFrame) -> pd.DataFrame:
     """Spearman's correlation of UDR with every supervised score, a data set and condition at a time."""
     parts = []
     for subject, members in parted(models, "data_set").items():
-        names = [name for name in SUPERVISED if name in members and members[name].notna().any()]
+        names = known_of(SUPERVISED, members)
         if len(members) < LEAST or not names:
             continue
-        signs = np.array([1.0, *(-1.0 if SCORES[name].direction == "lower" else 1.0 for name in names)])
+        signs = np.array([1.0, *(sign(name) for name in names)])
         table = members[["udr", *names]].to_numpy(dtype=np.float64) * signs
         related = rank_correlation(table)
         columns = {name: getattr(related, name)[0, 1:] for name in ("correlation", "low", "high", "p_value")}

@@ -62,9 +62,10 @@ def show_agreement(arguments: argparse.Namespace) -> int:
     """Print how scores order models, each against each."""
     import pandas as pd
 
-    from ..analysis.agreement import NOBODY, agreement
+    from ..analysis.agreement import agreement
     from ..analysis.markdown import agreement_as_markdown, not_compared
     from ..analysis.rank_correlation import LEAST
+    from ..analysis.score_values import NOBODY
     from ..store import Store
 
     require_format(arguments.format)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from disbench.bench import BadInput, Study, agreement, study_udr, sweep
-from disbench.bench.analysis.udr import SUPERVISED
+from disbench.bench.analysis.score_values import SUPERVISED
 from disbench.bench.run import Cohort, Run
 from disbench.bench.store import Store
 from disbench.bench.study import parse_study
