@@ -6,6 +6,8 @@ print(evaluate(encoder, "dsprites"))        # every score of a model of your own
 agreement(rows)[0].matrix()                 # rank correlation of every two scores over the models of a data set
 study_udr("runs/quick").models              # which models' codes do other seeds find? no factors needed
 study_collapse("runs/quick").models         # which latents are switched off, in each model
+variance_shares(rows).table                 # how much of a score is objective, strength, seed
+recommendation(rows, ["mig"]).table         # the best strength of each objective, and how sure that is
 """
 
 from __future__ import annotations
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
     from .analysis import study_udr as study_udr
     from .analysis.agreement import Agreement as Agreement
     from .analysis.agreement import agreement as agreement
+    from .analysis.choice_transfer import choice_transfer as choice_transfer
+    from .analysis.comparison import comparison as comparison
+    from .analysis.ranking_transfer import ranking_transfer as ranking_transfer
+    from .analysis.recommendation import recommendation as recommendation
+    from .analysis.selection import selection as selection
+    from .analysis.variance import variance_shares as variance_shares
     from .own_model import Evaluation as Evaluation
     from .own_model import evaluate as evaluate
     from .study import Study as Study
@@ -35,6 +43,12 @@ HOMES = {
     "StudyCollapse": "analysis",
     "StudyUDR": "analysis",
     "agreement": "analysis.agreement",
+    "choice_transfer": "analysis.choice_transfer",
+    "comparison": "analysis.comparison",
+    "ranking_transfer": "analysis.ranking_transfer",
+    "recommendation": "analysis.recommendation",
+    "selection": "analysis.selection",
+    "variance_shares": "analysis.variance",
     "study_collapse": "analysis",
     "study_udr": "analysis",
     "Evaluation": "own_model",
