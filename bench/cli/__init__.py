@@ -13,6 +13,7 @@ from ..bad_input import BadInput
 from ..one_line import one_line
 from . import (
     analysis,
+    choosing,
     datasets,
     estimators,
     evaluate,
@@ -32,6 +33,7 @@ COMMANDS = (
     results,
     folders,
     analysis,
+    choosing,
     evaluate,
     metrics,
     estimators,
