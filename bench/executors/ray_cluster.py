@@ -101,10 +101,11 @@ def join(ray: ModuleType, address: str) -> None:
 
 
 def reasons(error: BaseException | None) -> str:
-    """What an error says, and those behind it: that a token is missing Ray says in the innermost."""
+    """What an error says, and those behind it, without tracebacks: of a missing token Ray tells in the innermost."""
     said: list[str] = []
     while error is not None:
-        said += [str(error)] if str(error) not in " ".join(said) else []
+        text, traced, traceback = str(error).strip().partition("Traceback (most recent call last)")
+        said += [" ".join([*text.split(), *(traceback.splitlines()[-1:] if traced else [])])]
         error = error.__cause__
     return "; ".join(said)
 

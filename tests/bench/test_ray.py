@@ -380,10 +380,11 @@ def test_all_reasons_are_said(monkeypatch):
     """That a token is missing is behind what Ray says first."""
 
     def init(**keywords):
-        raise ConnectionError("Failed to connect") from RuntimeError("the token is missing\nor incorrect")
+        traced = "Last error: Traceback (most recent call last):\n  File x\nAuthenticationError: no token\n"
+        raise ConnectionError("Failed to connect") from RuntimeError(traced)
 
     fake = SimpleNamespace(init=init, is_initialized=lambda: False)
-    expected = "no connection to auto: Failed to connect; the token is missing or incorrect"
+    expected = "no connection to auto: Failed to connect; Last error: AuthenticationError: no token"
     with pytest.raises(BadInput, match=expected), ray_cluster.connected(fake, "auto"):
         pass
 
