@@ -15,6 +15,7 @@ import pyarrow.types as is_type
 
 from ..atomic_file import write_atomically
 from .faults import DamagedFile, ForeignFile
+from .sealing import objection, seal
 
 MOST_VALUES = 200_000_000
 """In the wanted columns of a file, 1.6 GB of numbers: more than all histories of the unsupervised study hold."""
@@ -41,7 +42,12 @@ def read_table(
     """
     with path.open("rb") as stream:
         try:
-            is_small = path.stat().st_size <= SMALL_BYTES
+            size = path.stat().st_size
+            is_small = size <= SMALL_BYTES
+            # Before Arrow sees it, which a changed footer can make end the whole process.
+            if broken := objection(stream, size, pages=is_small):
+                raise DamagedFile(path, broken)
+            stream.seek(0)
             source = pa.BufferReader(stream.read()) if is_small else stream
             file = pq.ParquetFile(source, page_checksum_verification=True)
             types = {field.name: field.type for field in file.schema_arrow}
@@ -121,11 +127,11 @@ def as_fields(table: pa.Table, wanted: Mapping[str, pa.DataType]) -> pa.Table:
 
 
 def save_table(table: pa.Table, path: Path) -> None:
-    """Write a table as one file whose every page carries a checksum."""
-    # Without Arrow's copy of the schema and without statistics a row of 90 columns takes half the space and time.
-    write_atomically(
-        path,
-        lambda temporary: pq.write_table(
-            table, temporary, write_page_checksum=True, write_statistics=False, store_schema=False
-        ),
-    )
+    """Write a table as one file whose every page carries a checksum, and the whole a seal."""
+
+    def write(temporary: Path) -> None:
+        # Without Arrow's copy of the schema and without statistics a row of 90 columns takes half the space and time.
+        pq.write_table(table, temporary, write_page_checksum=True, write_statistics=False, store_schema=False)
+        seal(temporary)
+
+    write_atomically(path, write)

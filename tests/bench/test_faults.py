@@ -339,6 +339,13 @@ def test_the_kinds_are_listed(capsys):
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(FAULTS)
 
 
+def test_models_that_are_missing_in_the_end_are_said(swept, tiny_file, monkeypatch, capsys):
+    """A file of rows that was damaged while the sweep ran, say: exit 1 and the command, not a table of less."""
+    monkeypatch.setattr(sys.modules["disbench.bench.sweep"], "sweep", lambda *_, **__: swept[1].iloc[1:])
+    assert main(["sweep", str(tiny_file), "--out", str(swept[0])]) == 1
+    assert "1 of 6 models are missing. To continue: disbench " in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def harness_folder(tmp_path_factory) -> Path:
     """Where the undisturbed sweep is made once."""
