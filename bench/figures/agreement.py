@@ -61,7 +61,7 @@ LETTER = 0.058
 """Inches that a letter of a label takes."""
 
 CELL = (0.2, 0.27)
-"""Inches of a cell, at least and at most: as large as lets two triangles stand side by side."""
+"""Inches of a cell, at least where two triangles stand side by side, and at most."""
 
 SIDE = 0.3
 """Inches to the right of a triangle."""
@@ -92,14 +92,14 @@ def draw_agreement(rows: pd.DataFrame, store: Store) -> Figure | None:
         blocks.append(
             Block(heading(group), 1, 1, (side, side), left=left_of(kept), top=0.1, bottom=bottom, right=SIDE)
         )
-    figure, places = page(blocks, header=0.55, width=7.0)
+    figure, places = page(blocks, header=0.55, width=6.0)
     scale = Normalize(-1, 1)
     for group, kept, (axes,) in zip(found, orders, places, strict=True):
         draw_group(axes, group, kept, scale)
     draw_scale(
         figure,
         scale,
-        "rank correlation of two scores over models; 1: both prefer the same",
+        "rank correlation over models; 1: both prefer the same",
         (-1, 0, 1),
         ("-1", "0", "1"),
         opposed_colours(),
@@ -109,10 +109,12 @@ def draw_agreement(rows: pd.DataFrame, store: Store) -> Figure | None:
 
 def cell_size(orders: Sequence[Sequence[str]]) -> float:
     """Inches of a cell that all triangles can have."""
-    if len(orders) == 1:
-        return CELL[1]
-    fitting = min(((WIDTH - BETWEEN) / 2 - left_of(kept) - SIDE) / (len(kept) - 1) for kept in orders)
-    return min(max(fitting, CELL[0]), CELL[1])
+    halves, whole = (
+        min((room - left_of(kept) - SIDE) / (len(kept) - 1) for kept in orders)
+        for room in ((WIDTH - BETWEEN) / 2, WIDTH)
+    )
+    fitting = halves if len(orders) > 1 and halves >= CELL[0] else whole
+    return min(fitting, CELL[1])
 
 
 def left_of(kept: Sequence[str]) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from ..objectives import OBJECTIVES
 from ..variants import variants
@@ -141,6 +142,18 @@ def evenly(values: Sequence[float], count: int) -> list[float]:
     if count == 1:
         return [values[(len(values) - 1) // 2]]
     return [values[round(n * (len(values) - 1) / (count - 1))] for n in range(count)]
+
+
+FEWEST = 3
+"""Seeds from which an interval is drawn: of two it would span a dozen standard deviations."""
+
+
+def mean_and_interval(values: Floats) -> tuple[float, float]:
+    """Mean over seeds, and how far its 95 % interval reaches to either side (Student's t); NaN for fewer than three."""
+    if len(values) < FEWEST:
+        return float(values.mean()), float("nan")
+    reach = stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean()), float(reach)
 
 
 def mean_and_spread(values: Floats) -> tuple[float, float]:

@@ -44,7 +44,8 @@ LEAST_VARIANCE = 1e-4
 LEAST_NATS = 0.1
 """Of the axis of nats: below a tenth of it estimates of I(x; z) are noise."""
 
-PANEL = (1.75, 1.3)
+PANELS = {4: (1.19, 1.05), 5: (0.87, 1.05)}
+"""Width and height by how many stand side by side."""
 
 MARKS: dict[str, dict[str, Any]] = {
     "active units": {"marker": "D", "color": INK, "markeredgecolor": "white", "linestyle": "none"},
@@ -100,14 +101,14 @@ def draw_collapse(rows: pd.DataFrame, store: Store) -> Figure | None:
                 subject,
                 columns * len(members),
                 columns,
-                PANEL,
-                gap=(0.48, 1.02),
-                top=0.47,
+                PANELS[columns],
+                gap=(0.38, 1.12),
+                top=0.62,
                 left=0.5,
                 slots=slots,
             )
         )
-    figure, places = page(blocks, header=0.5, width=9.2)
+    figure, places = page(blocks, header=0.68, width=6.3)
     for members, drawn in zip(groups.values(), places, strict=True):
         panels = iter(drawn)
         for one in members:
@@ -138,11 +139,11 @@ def diagnosed(rows: pd.DataFrame, store: Store) -> list[Diagnosed]:
 def draw_arm(panels: Sequence[Axes], one: Diagnosed) -> None:
     """The panels of one arm, with its name and the colours of its strengths above the first."""
     draws: dict[str, Callable[[Axes, Diagnosed], None]] = {
-        "share collapsed at ε": draw_curves,
-        "latents by kind": draw_kinds,
-        "KL, I(x; z) (nats)": draw_nats,
-        "total correlation (nats)": draw_gap,
-        "variance of the mean": draw_variances,
+        "share collapsed\nat ε": draw_curves,
+        "latents\nby kind": draw_kinds,
+        "KL and I(x; z)\n(nats)": draw_nats,
+        "total correlation\n(nats)": draw_gap,
+        "variance\nof the mean": draw_variances,
     }
     for axes, (title, draw) in zip(panels, draws.items(), strict=False):
         draw(axes, one)
@@ -151,7 +152,7 @@ def draw_arm(panels: Sequence[Axes], one: Diagnosed) -> None:
     figure = first.get_figure(root=True)
     assert figure is not None
     box, height = first.get_position(), figure.get_size_inches()[1]
-    name = figure.text(box.x0, box.y1 + 0.33 / height, one.arm.method, size=8.5, weight="bold", va="bottom")
+    name = figure.text(box.x0, box.y1 + 0.46 / height, one.arm.method, size=8.5, weight="bold", va="bottom")
     if not one.arm.symbol:
         return
     handles = [
@@ -162,7 +163,7 @@ def draw_arm(panels: Sequence[Axes], one: Diagnosed) -> None:
     figure.legend(
         handles=handles,
         loc="lower left",
-        bbox_to_anchor=(beside, box.y1 + 0.33 / height),
+        bbox_to_anchor=(beside, box.y1 + 0.46 / height),
         ncols=len(handles),
         borderaxespad=0,
         borderpad=0,
@@ -178,7 +179,7 @@ def draw_curves(axes: Axes, one: Diagnosed) -> None:
         axes.plot(diagnosis.epsilons, diagnosis.collapse_curve, color=colour, drawstyle="steps-post")
     axes.axvline(one.diagnoses[0].epsilon, color=FAINT, linewidth=0.7, linestyle=":")
     axes.set_xscale("log")
-    axes.set_xticks([1e-4, 1e-2, 1, 10], ["0.0001", "0.01", "1", "10"])
+    axes.set_xticks([1e-4, 1e-2, 1], ["10⁻⁴", "0.01", "1"])
     axes.set_xlim(float(one.diagnoses[0].epsilons[0]), float(one.diagnoses[0].epsilons[-1]))
     axes.set_ylim(-0.03, 1.03)
     axes.set_xlabel("ε (nats)")
@@ -287,7 +288,8 @@ def draw_legend(figure: Figure, *, conditional: bool) -> None:
             Line2D([], [], label="variance within classes", **dotted),
             Line2D([], [], label="active within classes", **MARKS["active within classes"]),
         ]
+    lines = 3 if conditional else 2
     figure.legend(
-        handles=pairs, loc="upper left", bbox_to_anchor=header_place(figure, 0, 0), ncols=-(-len(pairs) // 2),
+        handles=pairs, loc="upper left", bbox_to_anchor=header_place(figure, 0, 0), ncols=-(-len(pairs) // lines),
         borderaxespad=0, borderpad=0.2, handlelength=1.6, columnspacing=1.4,
     )  # fmt: skip

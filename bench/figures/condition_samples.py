@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from disbench.datasets import entry, load
+from disbench.datasets import entry
 
 from ..models import VAE
 from ..randomness import normal
@@ -18,10 +18,10 @@ from ..store import Store
 from .arms import Arm, arms_of, by_subject, evenly, some_strengths
 from .page import Block, arm_by_arm, columns_that_fit, is_left, page
 from .tiles import Pixels, draw_mosaic, mosaic
-from .trained import trained
+from .trained import class_name, trained
 
 TILES = 8
-TILE = 0.28
+TILE = 0.215
 MOST_CLASSES = 12
 """Of a condition with more classes, evenly spaced ones show."""
 
@@ -30,7 +30,7 @@ def draw_condition_samples(rows: pd.DataFrame, store: Store) -> Figure | None:
     """A mosaic a model: a row a class, a column a code from the prior; for the smallest seed."""
     arms = [arm for arm in arms_of(rows) if arm.condition]
     sheets: list[tuple[Arm, float, Pixels]] = []
-    for arm, strength in some_strengths(arms, each=4, in_all=32):
+    for arm, strength in some_strengths(arms, each=3, in_all=33):
         found = trained(store, arm.first_seed(strength))
         if found is not None:
             sheets.append((arm, strength, samples(*found)))
@@ -46,7 +46,7 @@ def draw_condition_samples(rows: pd.DataFrame, store: Store) -> Figure | None:
         size = (TILE * TILES, TILE * len(classes))
         lengths = list(Counter(id(arm) for arm, _, _ in members).values())
         columns = min(
-            columns_that_fit(size[0], 0.2, 0.75), max(lengths) if max(lengths) > 1 else len(lengths)
+            columns_that_fit(size[0], 0.2, 0.83), max(lengths) if max(lengths) > 1 else len(lengths)
         )
         panels, slots = arm_by_arm(lengths, columns)
         blocks.append(Block(subject, panels, columns, size, (0.2, 0.45), left=0.75, bottom=0.15, slots=slots))
@@ -71,11 +71,7 @@ def shown_classes(arm: Arm) -> list[int]:
 
 def class_labels(arm: Arm, classes: Sequence[int]) -> list[str]:
     """What the classes are called: `square` where they have names, else `digit 3`."""
-    condition = str(arm.condition)
-    values = load(arm.data_set).factor_values[condition]
-    if values.dtype.kind == "U":
-        return [str(values[c]) for c in classes]
-    return [f"{condition.replace('_', ' ')} {values[c]:g}" for c in classes]
+    return [class_name(arm.data_set, str(arm.condition), number) for number in classes]
 
 
 @torch.no_grad()

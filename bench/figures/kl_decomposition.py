@@ -22,7 +22,7 @@ LABELS = {
     "dimensionwise_kl_nats": "dimension-wise KL",
 }
 
-BAR = 0.38
+BAR = 0.3
 """Inches from one bar to the next."""
 
 
@@ -40,7 +40,7 @@ def draw_kl_decomposition(rows: pd.DataFrame, store: Store) -> Figure | None:
             name,
             len(members),
             min(columns, len(members)),
-            (width, 1.9),
+            (width, 1.55),
             gap=(0.2, 0.75 + title - 0.23),
             top=title,
         )
@@ -100,14 +100,14 @@ def draw_arm(axes: Axes, arm: Arm, top: float) -> None:
         ends = np.minimum(above, total - np.nan_to_num(spread))
         for x, y, end, height in zip(places, base, ends, heights, strict=True):
             # The number stands below the whisker, where there is room for it.
-            if end - y > 0.065 * top:
+            if end - y > 0.075 * top:
                 ink = ink_on(*to_rgb(TERM_COLOURS[name]))
-                axes.text(x, (y + end) / 2, short(height), size=6.5, color=ink, ha="center", va="center")
+                axes.text(x, (y + end) / 2, short(height), size=6.0, color=ink, ha="center", va="center")
     for x, value, deviation in zip(places, total, spread, strict=True):
         if np.isfinite(deviation):
             axes.errorbar(x, value, deviation, color=INK, elinewidth=0.9, capsize=2.2, capthick=0.9)
         end = max(value + np.nan_to_num(deviation), above[int(x)])
-        axes.text(x, end + 0.02 * top, short(value), size=7.5, ha="center", va="bottom")
+        axes.text(x, end + 0.02 * top, short(value), size=6.5, ha="center", va="bottom")
     axes.set_xticks(places, [f"{s:g}" if arm.symbol else "" for s in strengths])
     axes.set_xlabel(
         f"strength {arm.symbol}" if arm.symbol else "no strength", color=INK if arm.symbol else FAINT

@@ -21,7 +21,7 @@ COLUMN = "kl_per_dimension_nats"
 FLOOR = 0.01
 """Nats below which a latent is as light as the scale goes."""
 
-CELL = (0.31, 0.25)
+CELL = (0.26, 0.2)
 NUMBERED = 16
 """Up to so many latents the cells hold numbers; more make them too narrow."""
 

@@ -22,7 +22,7 @@ FLOOR = 0.003
 SHOWN = 6
 """Strengths of an arm, at most."""
 
-PANEL = (1.35, 1.25)
+PANEL = (0.79, 1.05)
 
 
 def draw_latents_over_training(rows: pd.DataFrame, store: Store) -> Figure | None:

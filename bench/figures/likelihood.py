@@ -19,7 +19,7 @@ from .style import DASHES, FAINT, quiet_grid
 BOUND, ANNEALING, GAP = "importance-weighted bound", "annealed importance sampling", "gap of simulated images"
 PANELS = (BOUND, ANNEALING, GAP)
 
-PANEL, GAP_WIDTH = (2.1, 1.5), 0.62
+PANEL, GAP_WIDTH = (1.22, 1.2), 0.62
 
 SMALLEST_GAP = 0.01
 """Nats at the foot of the last panel: sampling can turn a closed gap negative."""

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from .arms import Arm, Floats
 from .style import HEAT
@@ -44,5 +44,5 @@ def steps_axis(axes: Axes, steps: int) -> None:
     """The horizontal axis of a training of so many steps."""
     axes.set_xlim(0, steps)
     axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10], prune="upper"))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set_xlabel("step")

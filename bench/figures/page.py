@@ -13,12 +13,19 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-WIDTH = 11.0
-"""Inches that a shelf may take."""
+PAGE = 6.75
+"""Inches across: what two columns of a paper take, so that text prints at the size it is set in."""
 
 EDGE = 0.12
+
+WIDTH = PAGE - 2 * EDGE
+"""Inches that a shelf may take."""
+
 HEADING = 0.25
-HEADING_POINTS = 11.0
+HEADING_POINTS = 10.0
+HEADING_LETTER = 0.084
+"""Inches that a letter of a heading takes, generously."""
+
 BETWEEN = 0.2
 
 
@@ -47,9 +54,10 @@ class Block:
 
     @property
     def width(self) -> float:
-        """Outer width."""
+        """Outer width, room for the heading included."""
         used = min(self.columns, self.panels)
-        return self.left + used * self.panel[0] + (used - 1) * self.gap[0] + self.right
+        inner = self.left + used * self.panel[0] + (used - 1) * self.gap[0] + self.right
+        return max(inner, min(WIDTH, HEADING_LETTER * len(self.title)))
 
     @property
     def height(self) -> float:

@@ -17,8 +17,13 @@ from matplotlib.transforms import Bbox
 
 from ..store import Store
 from .arms import Arm, Floats, arms_of, by_data_set, mean_and_spread
-from .page import Block, page
-from .style import line_style
+from .page import LETTER, Block, page
+from .style import FAINT, line_style
+
+PANEL = (3.3, 2.6)
+
+LINE = 0.17
+"""Inches of a line of the legend."""
 
 RATE, DISTORTION = "kl_nats", "reconstruction_nats"
 
@@ -44,7 +49,19 @@ def draw_rate_distortion(rows: pd.DataFrame, store: Store) -> Figure | None:
     if not arms:
         return None
     groups = by_data_set(arms)
-    blocks = [Block(name, 1, 1, (3.9, 3.0), left=0.65, top=0.1, bottom=0.45) for name in groups]
+    blocks = [
+        Block(
+            name,
+            1,
+            1,
+            PANEL,
+            left=0.6,
+            top=0.25 + LINE * -(-len(members) // across(members)),
+            bottom=0.4,
+            right=0.45,
+        )
+        for name, members in groups.items()
+    ]
     figure, places = page(blocks)
     for members, (axes,) in zip(groups.values(), places, strict=True):
         draw_data_set(axes, members)
@@ -95,8 +112,21 @@ def draw_data_set(axes: Axes, arms: Sequence[Arm]) -> None:
     equal_elbo(axes)
     axes.set_xlabel("rate: KL (nats per image)")
     axes.set_ylabel("distortion: reconstruction (nats per image)")
-    axes.legend(loc="upper right", borderaxespad=0.2, frameon=True, edgecolor="none", framealpha=1)
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1 + 0.2 / PANEL[1]),
+        ncols=across(arms),
+        borderaxespad=0,
+        borderpad=0,
+        labelspacing=0.25,
+        columnspacing=1.2,
+    )
     place_labels(axes, labels)
+
+
+def across(arms: Sequence[Arm]) -> int:
+    """How many arms stand side by side in the legend above a panel."""
+    return max(1, int((PANEL[0] + 0.4) / (0.55 + LETTER * max(len(arm.title) for arm in arms))))
 
 
 def point(arm: Arm, strength: float) -> tuple[float, float, float, float]:
@@ -106,10 +136,37 @@ def point(arm: Arm, strength: float) -> tuple[float, float, float, float]:
 
 
 def equal_elbo(axes: Axes) -> None:
-    """Faint lines of equal ELBO: KL + reconstruction is constant along each."""
+    """Faint lines of equal ELBO, which is -(KL + reconstruction), with its value where a line leaves above or right."""
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     for total in MaxNLocator(7).tick_values(left + low, right + high):
-        axes.plot([left, right], [total - left, total - right], color="#DDDDDD", linewidth=0.7, zorder=0)
+        axes.plot([left, right], [total - left, total - right], color="#CFCFCF", linewidth=0.7, zorder=0)
+        end = (right, total - right) if low < total - right < high else (total - high, high)
+        share = (end[0] - left) / (right - left), (end[1] - low) / (high - low)
+        # Not in the corner, where a label to the right and one above would meet.
+        if 0.02 < share[0] <= 1 and (share[1] < 0.96 if share[0] == 1 else share[0] < 0.94):
+            text = f"{-total:.10g}".replace("-", "\N{MINUS SIGN}")
+            offset, side = ((3, 0), "left") if share[0] == 1 else ((0, 3), "center")
+            axes.annotate(
+                text if total else "0",
+                end,
+                offset,
+                textcoords="offset points",
+                size=6.5,
+                color=FAINT,
+                ha=side,
+                va="center" if share[0] == 1 else "bottom",
+            )
+    axes.text(
+        1 + 0.42 / PANEL[0],
+        0.5,
+        "ELBO",
+        size=6.5,
+        color=FAINT,
+        rotation=90,
+        ha="right",
+        va="center",
+        transform=axes.transAxes,
+    )
     axes.set_xlim(left, right)
     axes.set_ylim(low, high)
 
@@ -120,8 +177,7 @@ def place_labels(axes: Axes, labels: Sequence[tuple[Floats, str, str]]) -> None:
     assert figure is not None
     renderer = FigureCanvasAgg(figure).get_renderer()
     inside = axes.get_window_extent(renderer)
-    legend = axes.get_legend()
-    taken = [] if legend is None else [legend.get_window_extent(renderer)]
+    taken: list[Bbox] = []
     dots = ink(axes, reach=3.0 * figure.dpi / 72)
     for place, text, colour in labels:
         for offset in OFFSETS:

@@ -43,7 +43,7 @@ OPPOSED = ("#7A3000", "#D98040", "#F5CBA8", "#FAFAFA", "#A9CFE6", "#3A8FC2", "#0
 ACCENT = "#D55E00"
 """A mark on a heat map."""
 
-DOTS_PER_INCH = 160
+DOTS_PER_INCH = 200
 
 
 def look() -> AbstractContextManager[None]:
@@ -85,6 +85,8 @@ def look() -> AbstractContextManager[None]:
         "savefig.facecolor": "white",
         "axes.facecolor": "white",
         "pdf.fonttype": 42,  # TrueType: conferences refuse Type 3
+        "svg.fonttype": "none",  # text as text, to be searched and edited
+        "svg.hashsalt": "disbench",  # names of clip paths are the same every time
         "image.interpolation": "nearest",
     }
     return matplotlib.rc_context(theme)

@@ -23,18 +23,26 @@ QUANTITIES = {
     "dimensionwise_kl_nats": "dim.-wise KL",
 }
 
-PANEL = (1.2, 1.15)
+PANEL = (1.36, 0.95)
+COLUMNS = 3
 
 
 def draw_training(rows: pd.DataFrame, store: Store) -> Figure | None:
-    """A row of panels an arm, a panel a quantity, a line a strength."""
+    """A block of panels an arm, a panel a quantity, a line a strength."""
     history = store.history()
     found = {arm: points for arm in arms_of(rows) if (points := histories_of(arm, history))}
     if not found:
         return None
-    count = len(QUANTITIES)
     blocks = [
-        Block(f"{arm.data_set}: {arm.title}", count, count, PANEL, gap=(0.46, 0.4), left=0.62, right=0.85)
+        Block(
+            f"{arm.data_set}: {arm.title}",
+            len(QUANTITIES),
+            COLUMNS,
+            PANEL,
+            gap=(0.46, 0.64),
+            left=0.62,
+            right=0.85,
+        )
         for arm in found
     ]
     figure, places = page(blocks)
@@ -45,7 +53,7 @@ def draw_training(rows: pd.DataFrame, store: Store) -> Figure | None:
             if is_left(number, block):
                 axes.set_ylabel("nats per image")
         if arm.symbol:
-            panels[-1].legend(
+            panels[COLUMNS - 1].legend(
                 loc="upper left", bbox_to_anchor=(1.03, 1.08), handlelength=1.2, borderaxespad=0, fontsize=7.5
             )
     return figure

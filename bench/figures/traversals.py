@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,20 +11,18 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from disbench.datasets import DataSet
-from disbench.metrics import gaussian_kl
 
 from ..models import VAE
-from ..randomness import integers
 from ..run import Run
-from ..run_model import Conditioning
 from ..store import Store
-from .arms import Arm, arms_of, by_subject, some_strengths
+from .arms import Floats, by_subject
 from .page import Block, arm_by_arm, page
 from .style import DEAD, INK
 from .tiles import Pixels, draw_mosaic, mosaic
-from .trained import images_of, trained
+from .trained import Encoded, encoded, shown_models
 
 TILES = 8
 """Images across: so many originals, and so many steps of a traversal."""
@@ -34,6 +33,9 @@ REACH = 2.0
 COLUMNS = 3
 """Models side by side."""
 
+EACH, IN_ALL = 3, 48
+"""Strengths of an arm, and models of the whole figure."""
+
 MOST_LATENTS = 10
 ALIVE_NATS = 0.05
 """A latent with less KL is labelled in grey."""
@@ -41,7 +43,7 @@ ALIVE_NATS = 0.05
 JUDGED = 500
 """Images over which the KL that labels a latent is averaged."""
 
-TILE = 0.28
+TILE = 0.19
 
 
 @dataclass(frozen=True)
@@ -55,17 +57,10 @@ class Sheet:
 
 def draw_traversals(rows: pd.DataFrame, store: Store) -> Figure | None:
     """A mosaic a model, for the smallest seed and at most three strengths an arm."""
-    sheets: list[tuple[Arm, float, Sheet]] = []
-    data: dict[str, DataSet | None] = {}
-    for arm, strength in some_strengths(arms_of(rows), each=3, in_all=48):
-        found = trained(store, arm.first_seed(strength))
-        if found is None:
-            continue
-        if arm.data_set not in data:
-            data[arm.data_set] = images_of(arm.data_set)
-        images = data[arm.data_set]
-        if images is not None:
-            sheets.append((arm, strength, sheet_of(*found, images)))
+    sheets = [
+        (shown.arm, shown.strength, sheet_of(shown.run, shown.model, shown.data))
+        for shown in shown_models(rows, store, each=EACH, in_all=IN_ALL)
+    ]
     if not sheets:
         return None
     groups = {
@@ -78,9 +73,7 @@ def draw_traversals(rows: pd.DataFrame, store: Store) -> Figure | None:
         lengths = list(Counter(id(arm) for arm, _, _ in members).values())
         panels, slots = arm_by_arm(lengths, COLUMNS)
         columns = min(COLUMNS, panels)
-        blocks.append(
-            Block(subject, panels, columns, size, (0.95, 0.45), left=0.95, bottom=0.15, slots=slots)
-        )
+        blocks.append(Block(subject, panels, columns, size, (0.6, 0.4), left=0.6, bottom=0.15, slots=slots))
     figure, places = page(blocks)
     for members, drawn in zip(groups.values(), places, strict=True):
         for (arm, strength, sheet), axes in zip(members, drawn, strict=True):
@@ -93,7 +86,7 @@ def draw_sheet(axes: Axes, sheet: Sheet) -> None:
     """The panel of one model."""
     centres = draw_mosaic(axes, sheet.picture, len(sheet.labels))
     axes.set_yticks(centres, sheet.labels)
-    axes.tick_params(axis="y", length=0, labelsize=7, pad=3)
+    axes.tick_params(axis="y", length=0, labelsize=6, pad=2)
     for label, alive in zip(axes.get_yticklabels(), sheet.alive, strict=True):
         label.set_color(INK if alive else DEAD)
 
@@ -104,26 +97,28 @@ def sheet_of(run: Run, model: VAE, data: DataSet) -> Sheet:
 
     The images are the same for every model of a data set. A traversal starts from the code of the first image.
     """
-    indices = integers([0], "sample", [0], JUDGED, below=len(data))[0, 0]
-    images, factors = data.images(indices).cpu(), data.factors(indices).cpu()
-    condition = Conditioning.of(run).one_hot(factors, torch.float32)
-    mean, logvar = model.encode(images, condition)
-    kl = gaussian_kl(mean, logvar).mean(dim=0)
-    ranked = kl.argsort(descending=True, stable=True)[:MOST_LATENTS]
-    codes = mean[:1].repeat(len(ranked) * TILES, 1).unflatten(0, (len(ranked), TILES))
-    steps = torch.as_tensor(np.linspace(-REACH, REACH, TILES), dtype=codes.dtype)
-    for line, latent in enumerate(ranked.tolist()):
-        codes[line, :, latent] = steps
-    moved = model.decode(codes.flatten(0, 1), condition[:1].expand(len(ranked) * TILES, -1)).sigmoid()
-    again = model.decode(mean[:TILES], condition[:TILES]).sigmoid()
-    pictures = torch.cat([images[None, :TILES], again[None], moved.unflatten(0, (len(ranked), TILES))])
-    nats = kl[ranked].tolist()
+    codes = encoded(run, model, data, JUDGED)
+    ranked = codes.ranked[:MOST_LATENTS]
+    again = model.decode(codes.mean[:TILES], codes.condition[:TILES]).sigmoid()
+    moved = traversed(model, codes, ranked, np.linspace(-REACH, REACH, TILES))
+    pictures = torch.cat([codes.images[None, :TILES], again[None], moved])
+    nats = codes.kl[ranked].tolist()
     return Sheet(
         mosaic(pictures),
         [
             "images",
-            "reconstructed",
-            *(f"z{j + 1}  {k:.2f}" for j, k in zip(ranked.tolist(), nats, strict=True)),
+            "recon.",
+            *(f"z{j + 1}  {k:.2f}" for j, k in zip(ranked, nats, strict=True)),
         ],
         [True, True, *(k >= ALIVE_NATS for k in nats)],
     )
+
+
+@torch.no_grad()
+def traversed(model: VAE, codes: Encoded, latents: Sequence[int], steps: Floats) -> Tensor:
+    """Images [latents, steps, C, H, W]: the first image's code with one latent at a time moved to each step."""
+    moved = codes.mean[:1].repeat(len(latents) * len(steps), 1).unflatten(0, (len(latents), len(steps)))
+    for line, latent in enumerate(latents):
+        moved[line, :, latent] = torch.as_tensor(steps, dtype=moved.dtype)
+    told = codes.condition[:1].expand(len(latents) * len(steps), -1)
+    return model.decode(moved.flatten(0, 1), told).sigmoid().unflatten(0, (len(latents), len(steps)))
