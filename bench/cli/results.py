@@ -36,7 +36,9 @@ def add_commands(commands: Commands[Any]) -> None:
     table.set_defaults(handle=show_table)
     history = commands.add_parser("history", help="reconstruction, KL terms and ELBO over training, as CSV")
     history.set_defaults(handle=show_history)
-    plot = commands.add_parser("plot", help="draw the figures as PNG and PDF into DIR/figures")
+    plot = commands.add_parser(
+        "plot", help="draw the figures as PNG, SVG and PDF, and films of latents as GIF, into DIR/figures"
+    )
     plot.set_defaults(handle=draw_figures)
     report = commands.add_parser("report", help="one self-contained HTML page, DIR/report.html")
     report.add_argument(

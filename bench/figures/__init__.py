@@ -1,4 +1,4 @@
-"""Figures: what a study's rows and models show, as PNG and PDF. One file a figure, one row of `FIGURES` each.
+"""Figures: what a study's rows and models show, as PNG, SVG and PDF. One file a figure, one row of `FIGURES` each.
 
 To add a figure: one file with a function from (rows, store) to a matplotlib figure, one row here, one test.
 """
@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,18 +23,23 @@ from ..atomic_file import write_atomically
 from ..bad_input import BadInput
 from ..store import Store
 from ..store.listing import listed
+from .active_units import draw_active_units
 from .agreement import draw_agreement
 from .collapse import draw_collapse
 from .condition_samples import draw_condition_samples
 from .kl_decomposition import draw_kl_decomposition
 from .kl_per_dimension import draw_kl_per_dimension
+from .latent_factor_scatter import draw_latent_factor_scatter
 from .latents_over_training import draw_latents_over_training
 from .likelihood import draw_likelihood
+from .manifold import draw_manifold
 from .mutual_information import draw_mutual_information
 from .rate_distortion import draw_rate_distortion
+from .score_distributions import draw_score_distributions
 from .scores import draw_scores
 from .style import DOTS_PER_INCH, look
 from .training import draw_training
+from .traversal_film import traversal_films
 from .traversals import draw_traversals
 
 FINGERPRINT = "disbench results"
@@ -54,6 +59,8 @@ class FigureEntry:
     """What the results must hold for it to be drawn."""
     draw: Callable[[pd.DataFrame, Store], Figure | None]
     """(rows, store) to the figure, or None where the results do not hold what it needs. Called under `look()`."""
+    films: Callable[[pd.DataFrame, Store], Iterable[tuple[str, bytes]]] | None = None
+    """(rows, store) to animated GIFs beside the figure: names, which begin with the figure's and a dash, and bytes."""
 
 
 FIGURES: dict[str, FigureEntry] = {
@@ -62,28 +69,39 @@ FIGURES: dict[str, FigureEntry] = {
         FigureEntry(
             "kl_decomposition",
             "KL decomposition against strength",
-            "The KL of the posterior to the prior, in nats per image, is the sum of three terms: what codes tell about "
-            "the image, I(x; z), the dependence between latents (total correlation), and what is left for each latent "
-            "alone. Bars show means over seeds, whiskers one standard deviation of the sum; panels of one data set "
-            "share their axis.",
+            "The KL of the posterior to the prior, in nats per image, is the sum of three terms: what codes tell "
+            "about the image, I(x; z), the dependence between latents (total correlation), and what is left for each "
+            "latent alone. Bars show means over seeds, whiskers one standard deviation of the sum; panels of one "
+            "data set share their axis.",
             "finished models scored with the KL decomposition",
             draw_kl_decomposition,
         ),
         FigureEntry(
             "scores",
             "Scores against strength",
-            "Faint points are seeds, lines their means, bands one standard deviation. Arrows say which way is better; "
-            "axes have their own ranges, and strength runs in octaves. Points of different objectives at one strength "
-            "are moved apart a little.",
+            "Faint points are seeds, lines their means; bands, or bars where methods are many, are the 95 % interval "
+            "of the mean (Student's t) where there are three seeds or more. Arrows say which way is better; axes "
+            "have their own ranges, and strength runs in octaves. Points of different objectives at one strength are "
+            "moved apart a little.",
             "finished models",
             draw_scores,
         ),
         FigureEntry(
+            "score_distributions",
+            "Scores by method",
+            "Every model of a method is a point, all strengths and seeds together, the darker the stronger; the bar "
+            "is their median. From six models on a violin shows their density, cut off at the lowest and the "
+            "highest. Methods whose violins overlap differ less than strength and seed do. Arrows say which way is "
+            "better.",
+            "finished models with a score that has a better side",
+            draw_score_distributions,
+        ),
+        FigureEntry(
             "rate_distortion",
             "Rate and distortion",
-            "What the code costs (KL) against what it leaves unexplained (negative log-likelihood), in nats per image: "
-            "lower left is better. Lines join the strengths of one objective, numbers are strengths, crosses one "
-            "standard deviation over seeds, and the ELBO is constant along each grey line.",
+            "What the code costs (KL) against what it leaves unexplained (negative log-likelihood), in nats per "
+            "image: lower left is better. Lines join the strengths of one objective, numbers are strengths, crosses "
+            "one standard deviation over seeds, and the ELBO is constant along each grey line.",
             "finished models scored with the KL decomposition",
             draw_rate_distortion,
         ),
@@ -109,14 +127,25 @@ FIGURES: dict[str, FigureEntry] = {
             draw_kl_per_dimension,
         ),
         FigureEntry(
+            "active_units",
+            "Active units and collapse against strength",
+            "Active units, latents whose posterior mean has a variance above 0.01 over images, on an axis that ends "
+            "at the number of latents, and the share of latents whose KL, mean over images, is below 0.01, 0.1 and 1 "
+            "nats: where a curve climbs to 1, everything has collapsed. Points are seeds, lines means, bands or bars "
+            "95 % intervals (three seeds or more).",
+            "finished models scored with active units or the KL of each latent",
+            draw_active_units,
+        ),
+        FigureEntry(
             "collapse",
             "Posterior collapse",
-            "From 2,000 images and the first seed. A latent is collapsed at ε if its posterior is within ε nats of the "
-            "prior for 99 % of images; at 0.01 nats (dotted) it is passive, active if for at most 1 %, mixed between. "
-            "Diamonds count active units, whose mean has a variance above 0.01. Solid lines are what each latent "
-            "costs, dotted ones what it knows of the image. Where the total correlation of mean codes (of Gaussians) "
-            "is far above that of samples, scores of means count what no sample shows. For conditional models the last "
-            "panel has the variance of each latent's mean over all images, and what of it is left within classes.",
+            "From 2,000 images and the first seed. A latent is collapsed at ε if its posterior is within ε nats of "
+            "the prior for 99 % of images; at 0.01 nats (dotted) it is passive, active if for at most 1 %, mixed "
+            "between. Diamonds count active units, whose mean has a variance above 0.01. Solid lines are what each "
+            "latent costs, dotted ones what it knows of the image. Where the total correlation of mean codes (of "
+            "Gaussians) is far above that of samples, scores of means count what no sample shows. For conditional "
+            "models the last panel has the variance of each latent's mean over all images, and what of it is left "
+            "within classes.",
             "the weights of finished models, and the data set's images",
             draw_collapse,
         ),
@@ -152,6 +181,16 @@ FIGURES: dict[str, FigureEntry] = {
             draw_mutual_information,
         ),
         FigureEntry(
+            "latent_factor_scatter",
+            "Latents against true factors",
+            "For each factor the latent that knows most about it (upper row) and the second (lower row), with what "
+            "they know: 1,000 images by the class of the factor, and the mean of each class. An untangled code has a "
+            "clear line above and a flat cloud below; a line in both rows is a factor that two latents share. For "
+            "the first seed and up to two strengths of each objective; the latents of a model have one range.",
+            "the weights of finished models, and the data set's images",
+            draw_latent_factor_scatter,
+        ),
+        FigureEntry(
             "agreement",
             "Agreement of scores",
             "Spearman's rank correlation of every two scores over the models of a data set, all objectives and "
@@ -166,9 +205,20 @@ FIGURES: dict[str, FigureEntry] = {
             "Reconstructions and latent traversals",
             "Eight images, their reconstructions, and the first image with one latent at a time moved from -2 to 2, "
             "for the first seed and up to three strengths an objective. Latents are sorted by the KL beside their "
-            "names, in nats; those below 0.05 nats are grey.",
+            "names, in nats; those below 0.05 nats are grey. The files traversals-*.gif show each model in motion.",
             "the weights of finished models, and the data set's images",
             draw_traversals,
+            traversal_films,
+        ),
+        FigureEntry(
+            "manifold",
+            "Images over a plane of the latent space",
+            "What the decoder makes of the two latents with the most KL, for the first seed and up to three "
+            "strengths of each objective: tiles stand at the middles of equally likely parts of the prior, all other "
+            "latents at 0. Neighbours should change little by little; a plane of one image is a plane that the "
+            "decoder ignores. Conditional models are told one condition.",
+            "the weights of finished models of two latents or more, and the data set's images",
+            draw_manifold,
         ),
         FigureEntry(
             "condition_samples",
@@ -184,29 +234,56 @@ FIGURES: dict[str, FigureEntry] = {
 """Every figure by name, in reading order."""
 
 
-def save_figures(store: Store) -> list[Path]:
-    """Draw each figure that the results allow into the folder `figures`, as PNG and PDF; the paths written.
+ENDINGS = ("png", "svg", "pdf")
+"""Of every figure's files."""
 
-    A figure of an earlier call that the results no longer allow is removed.
+
+def save_figures(store: Store) -> list[Path]:
+    """Draw each figure that the results allow into the folder `figures`, as PNG, SVG and PDF; the paths written.
+
+    A figure or film of an earlier call that the results no longer allow is removed.
     """
     folder, rows, state = store.folder / "figures", store.rows(), fingerprint(store)
     written: list[Path] = []
     try:
         folder.mkdir(exist_ok=True)
         for entry in FIGURES.values():
-            paths = {ending: folder / f"{entry.name}.{ending}" for ending in ("png", "pdf")}
+            drawn: list[Path] = []
             with look(), said_where_not_drawn(entry, store):
                 figure = entry.draw(rows, store)
                 if figure is not None:
-                    write_atomically(paths["png"], partial(write_png, figure, state))
-                    write_atomically(paths["pdf"], partial(write_pdf, figure))
-                    written += paths.values()
-                    continue
-            for path in paths.values():
-                path.unlink(missing_ok=True)
+                    drawn += save_figure(figure, folder / entry.name, state)
+                    drawn += save_films(entry, rows, store)
+            earlier = [folder / f"{entry.name}.{ending}" for ending in ENDINGS]
+            for path in (*earlier, *(folder.glob(f"{entry.name}-*.gif") if entry.films else ())):
+                if path not in drawn:
+                    path.unlink(missing_ok=True)
+            written += drawn
     except OSError as error:
         raise BadInput(f"{folder} cannot be written: {error.strerror or error}") from error
     return written
+
+
+def save_figure(figure: Figure, stem: Path, state: str) -> list[Path]:
+    """Write a figure in every format; the paths."""
+    writers = {
+        "png": partial(write_png, figure, state),
+        "svg": partial(write_svg, figure),
+        "pdf": partial(write_pdf, figure),
+    }
+    paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ENDINGS]
+    for path, ending in zip(paths, ENDINGS, strict=True):
+        write_atomically(path, writers[ending])
+    return paths
+
+
+def save_films(entry: FigureEntry, rows: pd.DataFrame, store: Store) -> list[Path]:
+    """Write the films of a figure that has any; the paths."""
+    paths = []
+    for name, film in entry.films(rows, store) if entry.films else ():
+        paths.append(store.folder / "figures" / f"{name}.gif")
+        write_atomically(paths[-1], partial(write_bytes, film))
+    return paths
 
 
 def png(entry: FigureEntry, rows: pd.DataFrame, store: Store, state: str) -> bytes | None:
@@ -241,6 +318,16 @@ def said_where_not_drawn(entry: FigureEntry, store: Store) -> Iterator[None]:
 def write_png(figure: Figure, state: str, target: Path | io.BytesIO) -> None:
     """Save a figure as PNG that says which state of the results it shows."""
     figure.savefig(target, format="png", dpi=DOTS_PER_INCH, metadata={FINGERPRINT: state})
+
+
+def write_svg(figure: Figure, path: Path) -> None:
+    """Save a figure as SVG, its text as text, without the date, so that the same results make the same file."""
+    figure.savefig(path, format="svg", dpi=DOTS_PER_INCH, metadata={"Date": None})
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Save what is there already."""
+    path.write_bytes(content)
 
 
 def write_pdf(figure: Figure, path: Path) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 from readable import assert_readable, drawn
 
 from disbench.bench import BadInput
-from disbench.bench.figures import FIGURES, FINGERPRINT, fingerprint, save_figures
+from disbench.bench.figures import FIGURES, FINGERPRINT, fingerprint, save_figure, save_figures
 from disbench.bench.figures.arms import arms_of, evenly, some_strengths
 from disbench.bench.figures.kl_decomposition import LABELS
 from disbench.bench.figures.over_training import curve, histories_of
@@ -37,8 +37,16 @@ from disbench.bench.history import COLUMNS
 from disbench.bench.objectives import OBJECTIVES
 from disbench.bench.store import HISTORY_FIELDS, Store, schema
 
-FROM_ROWS = ("kl_decomposition", "scores", "rate_distortion", "kl_per_dimension", "mutual_information")
-FROM_MODELS = ("traversals", "condition_samples", "collapse")
+FROM_ROWS = (
+    "kl_decomposition",
+    "scores",
+    "score_distributions",
+    "rate_distortion",
+    "active_units",
+    "kl_per_dimension",
+    "mutual_information",
+)
+FROM_MODELS = ("traversals", "condition_samples", "collapse", "latent_factor_scatter", "manifold")
 FROM_HISTORY = ("training", "latents_over_training")
 FROM_MANY = ("agreement",)  # needs more models than some of the grids below: see test_figure_agreement.py
 FROM_ESTIMATES = ("likelihood",)  # of log p(x), that few studies ask for: see test_likelihood.py
@@ -383,12 +391,15 @@ def test_drawing_leaves_no_trace(empty):
     assert dict(matplotlib.rcParams) == before
 
 
-def test_files_are_png_and_pdf_and_say_what_they_show(swept):
-    """Every figure that the study allows, in both formats; the PNG knows the state of the results."""
+def test_files_are_in_every_format_and_say_what_they_show(swept):
+    """Every figure that the study allows; the PNG knows the state of the results; what is of no use any more goes."""
     folder, _ = swept
     store = Store(folder)
+    (folder / "figures").mkdir(exist_ok=True)
+    (folder / "figures" / "traversals-of-an-earlier-call.gif").write_bytes(b"GIF89a")
     written = save_figures(store)
-    assert {path.suffix for path in written} == {".png", ".pdf"}
+    assert {path.suffix for path in written} == {".png", ".svg", ".pdf", ".gif"}
+    assert len(written) == len(set(written)) == len(list((folder / "figures").iterdir()))
     assert {path.stem for path in written} >= {
         "kl_decomposition",
         "scores",
@@ -400,9 +411,25 @@ def test_files_are_png_and_pdf_and_say_what_they_show(swept):
         if path.suffix == ".png":
             with Image.open(path) as image:
                 assert image.info[FINGERPRINT] == fingerprint(store)
-        else:
+        elif path.suffix == ".pdf":
             assert path.read_bytes().startswith(b"%PDF")
+        elif path.suffix == ".svg":
+            assert path.read_text(encoding="utf-8").count("<text") > 3, "text as text, not as outlines"
     assert not list((folder / "figures").glob(".*")), "no temporary file is left"
+
+
+@pytest.mark.parametrize("name", ["rate_distortion", "latent_factor_scatter"])
+def test_the_same_results_make_the_same_files(name, swept, tmp_path):
+    """Lines and a rasterised cloud of points: no date, no random name is in any format."""
+    folder, rows = swept
+    twice = []
+    for number in range(2):
+        with look():
+            figure = FIGURES[name].draw(rows, Store(folder))
+            paths = save_figure(figure, tmp_path / f"{number}", "state")
+        twice.append([path.read_bytes() for path in paths])
+    assert [len(content) > 1000 for content in twice[0]] == [True] * 3
+    assert twice[0] == twice[1]
 
 
 def test_pictures_of_models_are_readable(swept):
