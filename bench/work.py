@@ -24,6 +24,9 @@ from .run_model import Parameters, is_finite, one_model, with_parameters
 from .store import Store
 from .training_part import is_held_out, training_part
 
+SAVED_EVERY_SECONDS = 60.0
+"""Of scoring: a cohort's models are scored one after the other, and a kill should cost no hour of it."""
+
 
 @dataclass(frozen=True)
 class CohortEnd:
@@ -88,7 +91,7 @@ def in_halves(
 
 def ended(cohort: Cohort, rows: Sequence[Mapping[str, Any]]) -> CohortEnd:
     """How a cohort with these rows ended."""
-    errors = [row["error"] for row in rows if row["status"] == "failed"]
+    errors = [row.get("error") for row in rows if row["status"] == "failed"]
     return CohortEnd(cohort, {row["run_id"]: row["status"] for row in rows}, errors[0] if errors else None)
 
 
@@ -104,9 +107,10 @@ def fail(cohort: Cohort, error: str, store: Store, study_name: str, device: torc
 def work(
     cohort: Cohort, data: DataSet, store: Store, study_name: str, on_images: Callable[[int], None]
 ) -> list[dict[str, Any]]:
-    """Finish a cohort and return its rows. Weights from an earlier, interrupted try are used, not trained again."""
+    """Finish a cohort; how each run ended. What an interrupted try has trained and scored is not done again."""
     started = time.perf_counter()
     parameters = store.parameters(cohort)
+    tried_before = parameters is not None
     if parameters is None:
         checkpoint = store.checkpoint(cohort)
         parameters, history = train(
@@ -124,19 +128,39 @@ def work(
         on_images(sum(run.steps * run.batch_size for run in cohort.runs))
     train_seconds = (time.perf_counter() - started) / len(cohort.runs)
 
-    rows = []
+    ends = scored_before(cohort, store) if tried_before else []
+    known = {end["run_id"] for end in ends}
+    waiting: list[dict[str, Any]] = []
+    saved_at = time.monotonic()
     for position, run in enumerate(cohort.runs):
+        if run.run_id in known:
+            continue
+        if waiting and time.monotonic() - saved_at >= SAVED_EVERY_SECONDS:
+            store.save_rows(cohort, waiting)
+            waiting, saved_at = [], time.monotonic()
         started = time.perf_counter()
         weights = one_model(parameters, position)
         outcome = outcome_of(run, weights, data)
-        rows.append(
+        waiting.append(
             row(cohort, run, study_name, data.device)
             | {"data_source": data.source, "train_seconds": train_seconds}
             | {"evaluate_seconds": time.perf_counter() - started}
             | outcome
         )
-    store.save_rows(cohort, rows)
-    return rows
+        ends.append(waiting[-1])
+    if waiting:
+        store.save_rows(cohort, waiting)
+    return ends
+
+
+def scored_before(cohort: Cohort, store: Store) -> list[dict[str, Any]]:
+    """Id and status of the runs that an interrupted try has scored by all that is asked for."""
+    plan = cohort.shared.evaluation
+    finished = store.finished(plan.metrics, plan.likelihood) & {run.run_id for run in cohort.runs}
+    rows = store.rows(["run_id", "status"]).to_dict("records") if finished else []
+    return [
+        {str(name): value for name, value in found.items()} for found in rows if found["run_id"] in finished
+    ]
 
 
 def outcome_of(run: Run, weights: Parameters, data: DataSet) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
     OUT/study.json                         the study that the folder belongs to
     OUT/register.json                      its runs' configurations and ids, and what columns mean
-    OUT/cohorts/<cohort id>-<random>.parquet    rows; a file appears when the cohort is finished, never before
+    OUT/cohorts/<cohort id>-<random>.parquet    rows; a file appears when its models are finished, never before
     OUT/weights/<cohort id>.safetensors    the trained models
     OUT/history/<cohort id>.parquet        reconstruction, KL terms and ELBO over training
     OUT/*/joined-<random>.*                many such files in one

@@ -25,11 +25,12 @@ from disbench.bench.cohort import train as train_cohort
 from disbench.bench.data_content import content_digest
 from disbench.bench.devices import chosen_device
 from disbench.bench.evaluation import SCORES
-from disbench.bench.run import Plan, Run
+from disbench.bench.run import Cohort, Plan, Run
 from disbench.bench.store import Store
 from disbench.bench.study import parse_study
 from disbench.bench.sweep import planner
 from disbench.bench.tables import history_table
+from disbench.datasets import load
 from disbench.datasets.factored_images import FactoredImages
 
 DISBENCH = str(Path(sys.executable).with_name("disbench"))
@@ -307,6 +308,58 @@ def test_a_failed_scoring_takes_no_earlier_score_away(cohort_size, swept, tiny, 
     same_numbers(sweep(tiny, out=tmp_path, device="cpu", cohort_size=cohort_size), rows)
     regrouped = sweep(tiny, out=tmp_path, device="cpu", cohort_size=3, overrides=one_more)
     assert regrouped.loc[regrouped["objective"] == "beta_vae", "modularity"].notna().all()
+
+
+def test_a_kill_while_a_large_cohort_is_scored_keeps_what_was_scored(tiny, tmp_path, monkeypatch):
+    """Two of four models have their rows when the process ends; the next sweep scores the others alone."""
+    undisturbed = sweep(tiny, out=tmp_path / "undisturbed", device="cpu", cohort_size=4)
+    real, scored = work_module.scores, []
+
+    def interrupted(run, *rest):
+        if len(scored) == 2:
+            raise KeyboardInterrupt
+        scored.append(run.run_id)
+        return real(run, *rest)
+
+    def counted(run, *rest):
+        scored.append(run.run_id)
+        return real(run, *rest)
+
+    monkeypatch.setattr(work_module, "SAVED_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(work_module, "scores", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(tiny, out=tmp_path / "killed", device="cpu", cohort_size=4)
+    kept = list(Store(tmp_path / "killed").rows()["run_id"])
+    assert kept == scored
+    assert len(kept) == 2
+    scored.clear()
+    monkeypatch.setattr(work_module, "scores", counted)
+    rows = sweep(tiny, out=tmp_path / "killed", device="cpu", cohort_size=4)
+    assert sorted([*kept, *scored]) == sorted(rows["run_id"])
+    same_numbers(rows.drop(columns="cohort_id"), undisturbed.drop(columns="cohort_id"))
+
+
+def test_a_cohort_that_is_begun_again_scores_the_rest(swept, tiny, tmp_path, monkeypatch):
+    """The same cohort, by the same place, after the death of its process: how all of its models ended is known."""
+    folder = shutil.copytree(swept[0], tmp_path / "out")
+    store = Store(folder)
+    runs = tuple(run for run in tiny.runs() if run.objective == "beta_vae")
+    path = next(iter(store.cohorts.glob("*.parquet")))
+    gone = set(pd.read_parquet(path)["run_id"])
+    path.unlink()
+    real, scored = work_module.scores, []
+
+    def counted(run, *rest):
+        scored.append(run.run_id)
+        return real(run, *rest)
+
+    monkeypatch.setattr(work_module, "train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(work_module, "scores", counted)
+    end = work_module.finish(Cohort(runs), load("digits"), store, "tiny", lambda images: None)
+    assert set(scored) == gone & {run.run_id for run in runs}
+    assert end.statuses == {run.run_id: "done" for run in runs}
+    assert end.error is None
+    same_numbers(store.rows().drop(columns="cohort_id"), swept[1].drop(columns="cohort_id"))
 
 
 def test_rows_of_an_older_recipe_are_not_taken_for_seeds(swept, tiny, tmp_path, monkeypatch):
