@@ -26,7 +26,7 @@ class Batch(NamedTuple):
     indices: Tensor
     """[S, B or 2 B], which images."""
     noise: Tensor
-    """[S, B or 2 B, D], standard normal."""
+    """[S, B or 2 B, D], standard normal; for more than one code an image as many times B, the first of each first."""
     order: Tensor
     """[S, B, D], for each latent a permutation of the batch; [S, 0, D] where none is needed."""
 
@@ -52,7 +52,8 @@ class Batches:
         """The batches of consecutive steps, in order."""
         latents, numbers = self.run.latents, torch.tensor(list(steps), dtype=self.dtype, device=self.device)
         indices = self.indices(steps)
-        noise = self.draw(normal, "noise", steps, (self.drawn, latents), dtype=self.dtype)
+        rows = self.drawn * self.run.codes_an_image
+        noise = self.draw(normal, "noise", steps, (rows, latents), dtype=self.dtype)
         order = self.order(steps)
         for t in range(len(steps)):
             yield Batch(numbers[t], indices[:, t], noise[:, t], order[:, t])

@@ -140,7 +140,10 @@ def best_plan(trial: Callable[[Plan], Trial], free: int, wanted: int) -> Plan:
 def program(run: Run) -> str:
     """Hash of what a plan depends on: runs of other data, strengths or lengths of training take the same one."""
     parts = (run.architecture, run.objective, run.options.get("permute"), run.latents, run.batch_size)
-    return digest([*parts, run.precision, Conditioning.of(run).size, entry(run.data_set).image_shape])
+    several = [run.codes_an_image] if run.codes_an_image > 1 else []
+    return digest(
+        [*parts, *several, run.precision, Conditioning.of(run).size, entry(run.data_set).image_shape]
+    )
 
 
 def once_a_program(function: Callable[[Run], Value]) -> Callable[[Run], Value]:

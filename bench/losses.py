@@ -29,6 +29,7 @@ class ModelLoss:
         run = cohort.shared
         self.objective = OBJECTIVES[run.objective]
         self.size, self.dataset_size = run.batch_size, dataset_size
+        self.codes = run.batch_size * run.codes_an_image
         self.keywords = {name: run.options[name] for name in self.objective.loss_options}
         self.model: VAE = lowered(build_model(run), lowering)
         self.helper, self.low = helper_module(cohort), PRECISIONS[run.precision]
@@ -50,11 +51,14 @@ class ModelLoss:
         """
         size = self.size
         weights = {name: self.rounded(value) for name, value in weights.items()}
-        inputs = (self.rounded(images[:size]), self.rounded(condition[:size]), noise[:size])
+        inputs = (self.rounded(images[:size]), self.rounded(condition[:size]), noise[: self.codes])
         outcome: ForwardPass = functional_call(self.model, weights, inputs)
         outcome = outcome._replace(images=images[:size])  # as they are, however the network saw them
         if self.helper is None or self.objective.helper is None:
-            return self.loss(outcome, strength, Setting(self.dataset_size, step)), outcome
+            loss = self.loss(outcome, strength, Setting(self.dataset_size, step))
+            if self.codes > size:  # who looks on, like the history, sees one code an image
+                outcome = outcome._replace(logits=outcome.logits[:size], codes=outcome.codes[:size])
+            return loss, outcome
         fixed = {name: value.detach() for name, value in helper_weights.items()}
         setting = Setting(self.dataset_size, step, partial(functional_call, self.helper, fixed))
         codes = others = outcome.codes.detach()

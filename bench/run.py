@@ -12,6 +12,9 @@ from typing import Any
 RECIPE = 1
 """Raised when code changes what a configuration computes, so that old rows are not taken for new ones."""
 
+IMPORTANCE_SAMPLES = "importance_samples"
+"""The option of objectives that look at more than one code an image."""
+
 LIKELIHOOD = "likelihood"
 """What a row's list of metrics calls estimates of log p(x)."""
 
@@ -104,6 +107,11 @@ class Run:
     def family(self) -> str:
         """Hash of what runs share that can train as one cohort: all but strength and seed."""
         return digest({**self.configuration, "strength": None, "seed": None})
+
+    @property
+    def codes_an_image(self) -> int:
+        """Samples of the posterior that training draws for each image of a batch."""
+        return int(self.options.get(IMPORTANCE_SAMPLES, 1))
 
     @property
     def label(self) -> str:

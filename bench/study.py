@@ -223,12 +223,16 @@ class Study(Strict):
 
 
 def resolved_options(arm: Arm) -> dict[str, str | float]:
-    """The arm's options with the objective's defaults filled in; numbers as floats, so that 1 and 1.0 are one run."""
+    """The arm's options with the objective's defaults filled in.
+
+    Numbers are floats, or whole where the default is, so that 1 and 1.0 are one run.
+    """
 
     def resolved(name: str, takes: Choices | float) -> str | float:
         if isinstance(takes, tuple):
             return str(arm.options.get(name, takes[0]))
-        return float(arm.options.get(name, takes))
+        given = arm.options.get(name, takes)
+        return int(given) if isinstance(takes, int) else float(given)
 
     return {name: resolved(name, takes) for name, takes in OBJECTIVES[arm.objective].options.items()}
 
@@ -411,10 +415,12 @@ def check_names(arm: Arm, where: str) -> None:
 
 
 def check_option(name: str, value: str | float, takes: Choices | float, where: str) -> None:
-    """A word must be one of the choices, a number above zero."""
+    """A word must be one of the choices, a number above zero, and whole where the default is."""
     if isinstance(takes, tuple):
         if value not in takes:
             raise unknown(name, str(value), takes, where=where)
+    elif isinstance(takes, int) and not (isinstance(value, int | float) and value >= 1 and value % 1 == 0):
+        raise BadInput(f"{where}.{name} should be a whole number from 1 (default {takes}), got {value!r}")
     elif isinstance(value, str) or not (0 < value < math.inf):
         raise BadInput(f"{where}.{name} should be a number above 0 (default {takes:g}), got {value!r}")
 

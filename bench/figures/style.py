@@ -12,13 +12,13 @@ from matplotlib.colors import Colormap
 
 from ..objectives import OBJECTIVES
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")
-"""Okabe and Ito's colours, with wine for their yellow, which is too pale for a line on white.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255", "#7722DD")
+"""Okabe and Ito's colours, with wine for their yellow, which is too pale for a line on white, and violet.
 
 Any two stay apart with protanopia, deuteranopia and tritanopia; a test simulates all three.
 """
 
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 """A second sign beside the colour, for grey prints."""
 
 DASHES = ("-", "--", ":", "-.")

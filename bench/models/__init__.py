@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .burda_mlp import burda_mlp
 from .burgess_conv import burgess_conv
 from .chen_mlp import chen_mlp
 from .initialisation import INITIALISATIONS, initial_parameters
@@ -54,6 +55,9 @@ ARCHITECTURES: dict[str, Architecture] = {
         burgess_conv, "torch_default", sides_of_64, "conv net of Burgess et al. 2018"
     ),
     "chen_mlp": Architecture(chen_mlp, "torch_default", any_sides, "MLP of Chen et al. 2018"),
+    "burda_mlp": Architecture(
+        burda_mlp, "glorot", any_sides, "MLP of Burda et al. 2016, one stochastic layer"
+    ),
     "small_patch": Architecture(
         small_patch, "glorot", sides_in_patches, "small net for CPUs, 5 MFLOP an image"
     ),

@@ -14,27 +14,31 @@ class ForwardPass(NamedTuple):
     images: Tensor
     """[B, C, H, W] in [0, 1]."""
     logits: Tensor
-    """[B, C, H, W], logits of the Bernoulli likelihood of every pixel."""
+    """[B, C, H, W], logits of the Bernoulli likelihood of every pixel; with S codes an image [S B, C, H, W]."""
     mean: Tensor
     """[B, D], mean of q(z | x)."""
     logvar: Tensor
     """[B, D], logarithm of the variance of q(z | x)."""
     codes: Tensor
-    """[B, D], the sample z = mean + exp(logvar / 2) noise."""
+    """[B, D], the sample z = mean + exp(logvar / 2) noise; S of them an image are [S B, D], first ones first."""
 
 
 class Posterior(NamedTuple):
-    """q(z | x) of a batch, and a sample of it; each [B, D]."""
+    """q(z | x) of a batch, each [B, D], and samples of it, [S B, D]."""
 
     mean: Tensor
     logvar: Tensor
     codes: Tensor
 
 
-def reparameterised(parameters: Tensor, noise: Tensor) -> Posterior:
-    """An encoder's output [B, 2 D] and standard normal `noise` [B, D] to z = mean + exp(logvar / 2) noise."""
+def reparameterised(parameters: Tensor, noise: Tensor, samples: int = 1) -> Posterior:
+    """An encoder's output [B, 2 D] and standard normal `noise` [S B, D] to z = mean + exp(logvar / 2) noise."""
     mean, logvar = parameters.to(noise.dtype).chunk(2, dim=-1)
-    return Posterior(mean, logvar, mean + torch.exp(0.5 * logvar) * noise)
+    deviation = torch.exp(0.5 * logvar)
+    if samples == 1:
+        return Posterior(mean, logvar, mean + deviation * noise)
+    codes = mean + deviation * noise.unflatten(0, (samples, len(mean)))
+    return Posterior(mean, logvar, codes.flatten(0, 1))
 
 
 class VAE(nn.Module):
@@ -60,10 +64,12 @@ class VAE(nn.Module):
         return logits
 
     def forward(self, images: Tensor, condition: Tensor, noise: Tensor) -> ForwardPass:
-        """One reparameterised pass; `noise` is standard normal, [B, D].
+        """One reparameterised pass; `noise` is standard normal, [B, D], or [S B, D] for S codes an image.
 
         Networks compute in the type of the images, everything between and after them in that of the noise.
         """
-        mean, logvar, codes = reparameterised(self.encoder(images, condition), noise)
-        logits = self.decode(codes.to(images.dtype), condition).to(noise.dtype)
+        samples = len(noise) // len(images)
+        mean, logvar, codes = reparameterised(self.encoder(images, condition), noise, samples)
+        told = condition if samples == 1 else condition.repeat(samples, 1)
+        logits = self.decode(codes.to(images.dtype), told).to(noise.dtype)
         return ForwardPass(images.to(noise.dtype), logits, mean, logvar, codes)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from ..run import IMPORTANCE_SAMPLES
 from .annealed_vae import annealed_vae
 from .beta_tcvae import beta_tcvae
 from .beta_vae import beta_vae, cvae, vae
 from .dip_vae import dip_vae_i, dip_vae_ii
 from .factor_vae import DISCRIMINATOR, factor_vae
+from .iwae import iwae
 from .setting import Helper, Options, Setting
 from .terms import kl, reconstruction
 
@@ -33,11 +35,14 @@ class Objective:
     """Keywords of `loss` that a study can choose."""
     helper: Helper | None = None
     """The network that trains beside each model, if any."""
+    importance_samples: int | None = None
+    """How many codes an image it is given where a study does not say; None for objectives that take one."""
 
     @property
     def options(self) -> Options:
-        """All that a study can choose: keywords of the loss, then those of the helper."""
-        return {**self.loss_options, **(self.helper.options if self.helper else {})}
+        """All that a study can choose: keywords of the loss, then those of the helper, then codes an image."""
+        several = {} if self.importance_samples is None else {IMPORTANCE_SAMPLES: self.importance_samples}
+        return {**self.loss_options, **(self.helper.options if self.helper else {}), **several}
 
 
 OBJECTIVES: dict[str, Objective] = {
@@ -61,6 +66,7 @@ OBJECTIVES: dict[str, Objective] = {
     "dip_vae_ii": Objective(
         dip_vae_ii, "DIP-VAE-II", "λ", "Kumar et al. 2018", loss_options={"diagonal_ratio": 1.0}
     ),
+    "iwae": Objective(iwae, "IWAE", None, "Burda et al. 2016", importance_samples=5),
 }
 
 __all__ = ["OBJECTIVES", "Helper", "Objective", "Options", "Setting", "kl", "reconstruction"]

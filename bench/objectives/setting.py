@@ -10,7 +10,10 @@ from torch import Tensor, nn
 
 Choices = tuple[str, ...]
 Options = Mapping[str, Choices | float]
-"""Option name to what it takes: words, of which the first is the default, or the default of a positive number."""
+"""Option name to what it takes: words, of which the first is the default, or the default of a positive number.
+
+Where that default is an `int`, only whole numbers are taken.
+"""
 
 Network = Callable[[Tensor], Tensor]
 """A helper with its present weights: codes [B, D] to its answer."""

@@ -46,7 +46,7 @@ def flops_of(run: Run) -> float:
         stacked = (
             torch.empty(1, drawn, *entry(run.data_set).image_shape),
             torch.empty(1, drawn, Conditioning.of(run).size),
-            torch.empty(1, drawn, run.latents),
+            torch.empty(1, drawn * run.codes_an_image, run.latents),
             torch.empty(1, batch if helper else 0, run.latents, dtype=torch.int64),
             torch.empty(1),
             torch.empty(()),
@@ -76,7 +76,8 @@ def bytes_of(run: Run) -> float:
         if next(layer.children(), None) is None:
             layer.register_forward_hook(count)
     shape, size = entry(run.data_set).image_shape, Conditioning.of(run).size
-    model(*(torch.zeros(1, *part, device="meta") for part in (shape, (size,), (run.latents,))))
+    codes = torch.zeros(run.codes_an_image, run.latents, device="meta")
+    model(*(torch.zeros(1, *part, device="meta") for part in (shape, (size,))), codes)
     width = torch.empty(0, dtype=PRECISIONS[run.precision]).element_size()
     weights = 4 * sum(parameter.numel() for parameter in model.parameters())
     return numbers * width * PASSES_OVER_ACTIVATIONS + weights * PASSES_OVER_WEIGHTS / run.batch_size

@@ -132,7 +132,7 @@ def test_every_size_of_every_study(name, scale):
 def test_the_papers_studies_have_sizes():
     """All of them, and the older studies none."""
     assert set(SCALED) >= {
-        "locatello2019", "chen2018", "kim2018", "kumar2018", "burgess2018", "dubois2019", "higgins2017",
+        "locatello2019", "chen2018", "kim2018", "kumar2018", "burgess2018", "dubois2019", "higgins2017", "burda2016",
         "kl_decomposition", "regularisation_strength", "cvae",
     }  # fmt: skip
     assert not {"quick", "six_methods", "unsupervised", "likelihood"} & set(SCALED)
@@ -148,7 +148,7 @@ def test_the_command_line_says_what_a_size_changes(capsys, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["burgess2018", "cvae"])
+@pytest.mark.parametrize("name", ["burgess2018", "burda2016", "cvae"])
 def test_smoke_sizes_run(name, tmp_path):
     """Every arm trains and is scored, here for two steps."""
     overrides = {"steps": 2, "evaluation.samples": 200, "evaluation.test_samples": 100}
