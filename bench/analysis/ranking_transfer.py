@@ -149,13 +149,15 @@ def _means(table: pd.DataFrame) -> pd.DataFrame:
 
 def _own_seeds(table: pd.DataFrame, seed: int) -> dict[str, float]:
     """By score: how well the order of settings by one half of the seeds repeats by the other half, -1 .. 1."""
-    random = np.random.Generator(np.random.Philox([seed, 2]))
     found = {}
     for name, values in table.items():
         seeds = values.unstack("seed").dropna(thresh=LEAST).to_numpy()
         count = seeds.shape[1]
         if len(seeds) < LEAST or count < LEAST:
             continue
+        random = np.random.Generator(
+            np.random.Philox([seed, 2])
+        )  # anew: no score's number hangs on the others
         orders = random.permuted(np.tile(np.arange(count), (HALVINGS, 1)), axis=1)
         first, second = (
             standardised(np.column_stack([_mean_of_known(seeds[:, half]) for half in halves]))

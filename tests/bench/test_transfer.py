@@ -53,6 +53,16 @@ def test_what_seeds_alone_leave():
     assert abs(noise.own_seeds) < 0.5
 
 
+def test_a_score_has_the_same_numbers_beside_others():
+    """What is drawn for one does not hang on which others were asked for."""
+    random = np.random.default_rng(0)
+    rows = two_data_sets([1, 2, 3, 4], [1, 2, 4, 3], noise=[-2, -1, 0, 1.5])
+    rows = rows.assign(sap=random.normal(size=len(rows)), elbo_nats=random.normal(size=len(rows)))
+    alone = ranking_transfer(rows, ["sap"]).table
+    beside = ranking_transfer(rows, ["elbo_nats", "mig", "sap"]).table
+    pd.testing.assert_frame_equal(alone, beside[beside["score"] == "sap"].reset_index(drop=True))
+
+
 def test_runs_are_matched_by_setting_and_seed():
     """Against scipy on the models themselves; models of one setting are no independent draws, so no p-value."""
     random = np.random.default_rng(0)
