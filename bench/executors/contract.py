@@ -77,6 +77,8 @@ class Executor(Protocol):
     def finish(self, cohorts: Sequence[Cohort], at_a_time: int, progress: Progress) -> Iterator[CohortEnd]:
         """Finish the cohorts, in this order as far as the place can, at most `at_a_time` of them at a time.
 
+        A place that grows may take more of them, up to `workers`.
+
         A cohort whose task dies, or raises `LostDevice` to die, is begun again `RETRIES` times in another process,
         from its checkpoint, and then ends as `work.fail`; a node that is taken away is no fault of the cohort and need
         not count. Images that the dead task had counted stay counted: a resumed training counts what it trains, not
