@@ -52,7 +52,7 @@ def choice_transfer(rows: pd.DataFrame, scores: Sequence[str] | None = None) -> 
 
     Reference:
         Locatello et al. 2019 (probability of outperforming random model selection on a different random seed; there by
-        10,000 draws and averaged over scores and data sets).
+        random draws, averaged over scores and data sets).
     """
     named = judging(scores, rows)
     left_out, lines = LeftOut(), []
