@@ -16,6 +16,7 @@ from ..forecast import ASSUMED_RATE, ASSUMED_SIZE, checkpoint_bytes
 from ..placement import FIXED
 from ..queue import flops_an_image
 from ..run import Cohort, Run
+from ..work import SAVED_EVERY_SECONDS
 
 DAY = 86_400.0
 
@@ -111,8 +112,13 @@ class Times:
         )
 
     def scoring(self, cohort: Cohort) -> float:
-        """Of all models of a cohort; begun again from the first where it is interrupted."""
+        """Of all models of a cohort, one after the other."""
         return self.conditions.score_seconds * len(cohort.runs)
+
+    def between_rows(self) -> float:
+        """Scoring from one file of rows to the next: whole models, a minute or more of them, as in `work.work`."""
+        score = self.conditions.score_seconds
+        return math.ceil(SAVED_EVERY_SECONDS / score) * score if score else math.inf
 
     def writing(self, cohort: Cohort) -> float:
         """Of one checkpoint."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ class Tally:
     overhead: float = 0.0
     """Trials, starts, checkpoints."""
     lost: float = 0.0
-    """Training after the last checkpoint, and scoring, that a failure undid."""
+    """Training after the last checkpoint, and scoring after the last rows, that a failure undid."""
     down: float = 0.0
     """Waiting for a GPU to come back."""
     idle: float = 0.0
@@ -51,7 +52,10 @@ class Attempt:
     between: float
     writing: float
     scoring: float
+    """What is left of it."""
     start: float
+    between_rows: float = math.inf
+    """Scoring from one file of rows to the next."""
 
     @property
     def checkpoints(self) -> int:
@@ -68,17 +72,19 @@ class Attempt:
         """On the clock."""
         return self.begun + self.trained + self.scoring
 
-    def interrupted(self, now: float) -> tuple[float, float, float]:
-        """Training that is kept, overhead, and time that is lost, if it dies now."""
+    def interrupted(self, now: float) -> tuple[float, float, float, float]:
+        """Training and scoring that are kept, overhead, and time that is lost, if it dies now."""
         spent = now - self.begun
         if spent >= self.trained:
-            return self.training, self.trained - self.training, spent - self.trained
+            scored = spent - self.trained
+            kept = scored // self.between_rows * self.between_rows if self.between_rows < scored else 0.0
+            return self.training, kept, self.trained - self.training, scored - kept
         if spent <= self.start:
-            return 0.0, spent, 0.0
+            return 0.0, 0.0, spent, 0.0
         whole = min(self.checkpoints, int((spent - self.start) // (self.between + self.writing)))
         kept = whole * self.between if whole else 0.0  # of no checkpoints, the time between them is infinite
         overhead = self.start + whole * self.writing
-        return kept, overhead, spent - kept - overhead
+        return kept, 0.0, overhead, spent - kept - overhead
 
 
 class SimulatedPlace:
@@ -94,6 +100,8 @@ class SimulatedPlace:
         self.now, self.tally = 0.0, Tally()
         self.kept: dict[str, float] = {}
         """Training seconds of each unfinished cohort that a checkpoint holds."""
+        self.scored: dict[str, float] = {}
+        """Scoring seconds of each unfinished cohort whose rows are kept."""
         self.ready: dict[int, float] = dict.fromkeys(range(devices), 0.0)
         """GPUs with nothing to do, and since when."""
         self.busy: dict[int, Attempt] = {}
@@ -152,13 +160,15 @@ class SimulatedPlace:
         self.tally.idle += self.now - self.ready.pop(device)
         self.tally.attempts += 1
         times, kept = self.times, self.kept.get(cohort.cohort_id, 0.0)
+        scored = self.scored.get(cohort.cohort_id, 0.0)
         attempt = Attempt(
             cohort,
             begun=self.now,
             training=max(0.0, times.training(cohort) - kept),
             between=times.between(cohort),
             writing=times.writing(cohort),
-            scoring=times.scoring(cohort),
+            scoring=max(0.0, times.scoring(cohort) - scored),
+            between_rows=times.between_rows(),
             start=self.conditions.start_seconds,
         )
         self.busy[device] = attempt
@@ -170,6 +180,7 @@ class SimulatedPlace:
         self.tally.useful += attempt.training + attempt.scoring
         self.tally.overhead += attempt.trained - attempt.training
         self.kept.pop(attempt.cohort.cohort_id, None)
+        self.scored.pop(attempt.cohort.cohort_id, None)
         self.ready[device] = self.now
 
     def fail(self, device: int, kind: str) -> Cohort | None:
@@ -178,14 +189,16 @@ class SimulatedPlace:
         if attempt is None:
             self.tally.idle += self.now - self.ready.pop(device)
         else:
-            kept, overhead, lost = attempt.interrupted(self.now)
-            self.tally.useful += kept
+            kept, scored, overhead, lost = attempt.interrupted(self.now)
+            self.tally.useful += kept + scored
             self.tally.overhead += overhead
             self.tally.lost += lost
             self.tally.failures[kind] += 1
+            name = attempt.cohort.cohort_id
             if kept:
-                name = attempt.cohort.cohort_id
                 self.kept[name] = self.kept.get(name, 0.0) + kept
+            if scored:
+                self.scored[name] = self.scored.get(name, 0.0) + scored
         self.down[device] = self.now
         away = {"loss": self.conditions.loss_seconds, "preemption": self.conditions.preemption_seconds}
         self.expect(self.now + away.get(kind, 0.0), "back", device)

@@ -57,6 +57,9 @@ class Clock:
     def scoring(self, cohort):
         return self.score
 
+    def between_rows(self):
+        return Times.between_rows(self)
+
     def writing(self, cohort):
         return self.write
 
@@ -118,12 +121,22 @@ def test_another_gpu_goes_on():
     assert (place.now, place.tally.lost, place.tally.useful) == (350, 50, 300)
 
 
-def test_scoring_begins_again():
-    """Training is kept whole once it is done, by its weights; scoring is not."""
-    clock = Clock(replace(CALM, checkpoint_seconds=1000, loss_seconds=0), scoring=60)
-    place = Script(1, clock, [(130, "loss")])
+def test_scoring_goes_on_after_the_last_rows():
+    """Training is kept whole once it is done, by its weights; of 25 s a model, rows are kept each third, at 75 s.
+
+    100 s of training, 250 of scoring; the node dies at 300 s: 150 s of scoring are kept and 50 lost.
+    """
+    clock = Clock(replace(CALM, checkpoint_seconds=1000, loss_seconds=0, score_seconds=25), scoring=250)
+    assert clock.between_rows() == 75
+    place = Script(1, clock, [(300, "loss")])
     worked(place, cohorts_of(100))
-    assert (place.now, place.tally.lost, place.tally.useful) == (190, 30, 160)
+    assert (place.now, place.tally.lost, place.tally.useful) == (300 + 100, 50, 350)
+    assert place.kept == place.scored == {}
+
+
+def test_models_that_take_longer_than_a_minute_each_have_their_rows():
+    assert Times.between_rows(Clock(replace(CALM, score_seconds=90))) == 90
+    assert Times.between_rows(Clock(CALM)) == math.inf
 
 
 def test_a_cohort_that_fails_twice_is_given_up_with_its_checkpoint():
@@ -143,12 +156,12 @@ def test_starting_again_is_overhead_even_if_nothing_comes_of_it():
     attempt = Attempt(cohorts_of(1)[0], 1000, training=300, between=100, writing=10, scoring=5, start=20)
     assert attempt.checkpoints == 2
     assert attempt.end == 1000 + 20 + 300 + 20 + 5
-    assert attempt.interrupted(1015) == (0, 15, 0)
-    assert attempt.interrupted(1020 + 99) == (0, 20, 99)
-    assert attempt.interrupted(1020 + 105) == (0, 20, 105)
-    assert attempt.interrupted(1020 + 110 + 7) == (100, 30, 7)
-    assert attempt.interrupted(1020 + 319) == (200, 40, 99)
-    assert attempt.interrupted(1340 + 4) == (300, 40, 4)
+    assert attempt.interrupted(1015) == (0, 0, 15, 0)
+    assert attempt.interrupted(1020 + 99) == (0, 0, 20, 99)
+    assert attempt.interrupted(1020 + 105) == (0, 0, 20, 105)
+    assert attempt.interrupted(1020 + 110 + 7) == (100, 0, 30, 7)
+    assert attempt.interrupted(1020 + 319) == (200, 0, 40, 99)
+    assert attempt.interrupted(1340 + 4) == (300, 0, 40, 4)
 
 
 @pytest.mark.parametrize("gpus", [1, 2, 5])
