@@ -21,9 +21,9 @@ from typing import Any
 
 import torch
 
-from disbench.bench import atomic_file, checkpoint, cli, work
-from disbench.bench.faults import switches
-from disbench.bench.faults.switches import Switches
+from .. import atomic_file, checkpoint, cli, work
+from . import switches
+from .switches import Switches
 
 CHECKPOINT_SECONDS = 0.15
 """Between checkpoints, instead of minutes."""
