@@ -18,7 +18,8 @@ TRIES = 3
 """Of a write whose temporary file somebody removes meanwhile."""
 
 TEMPORARY = (".*.tmp", ".tmp??????")
-"""Patterns of the names of temporary files: ours, and those that safetensors writes before it renames to ours."""
+"""Patterns of the names of temporary files: ours, and those that safetensors writes before it renames to ours. Other
+programs' may be alike, so they are looked for where only ours can be."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

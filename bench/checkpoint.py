@@ -120,6 +120,11 @@ class CohortCheckpoint:
         finally:
             temporary.unlink(missing_ok=True)
 
+    def done(self) -> int:
+        """Steps that it says are done; 0 if there is none."""
+        found = [header(path) for path in (self.path, self.previous)]
+        return max((done for done, _ in filter(None, found)), default=0)
+
     def remove(self) -> None:
         """Forget it: the training is done."""
         self.path.unlink(missing_ok=True)
@@ -196,13 +201,16 @@ def copy_checkpoints(folders: Sequence[Path], into: Path) -> None:
 
 def headers(folder: Path) -> dict[Path, tuple[int, list[str]]]:
     """Of every checkpoint in a folder the steps done and the ids of its runs, as it says."""
-    found = {}
-    for path in listed(folder, ".safetensors"):
-        try:
-            with path.open("rb") as stream:
-                start = stream.read(8)
-                about = metadata(start + stream.read(min(MOST_HEADER_BYTES, int.from_bytes(start, "little"))))
-            found[path] = int(about["done"]), [str(name) for name in json.loads(about["run_ids"])]
-        except (OSError, TypeError, RecursionError, ValueError):
-            continue  # a damaged one: its cohort starts again, or from the one before
-    return found
+    found = ((path, header(path)) for path in listed(folder, ".safetensors"))
+    return {path: said for path, said in found if said is not None}
+
+
+def header(path: Path) -> tuple[int, list[str]] | None:
+    """The same of one checkpoint; None for a damaged one: its cohort starts again, or from the one before."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(8)
+            about = metadata(start + stream.read(min(MOST_HEADER_BYTES, int.from_bytes(start, "little"))))
+        return int(about["done"]), [str(name) for name in json.loads(about["run_ids"])]
+    except (OSError, TypeError, RecursionError, ValueError):
+        return None

@@ -79,10 +79,10 @@ class Executor(Protocol):
 
         A place that grows may take more of them, up to `workers`.
 
-        A cohort whose task dies, or raises `LostDevice` to die, is begun again `RETRIES` times in another process,
-        from its checkpoint, and then ends as `work.fail`; a node that is taken away is no fault of the cohort and need
-        not count. Images that the dead task had counted stay counted: a resumed training counts what it trains, not
-        what it was resumed with. Nothing is raised for a cohort's own fault.
+        A cohort whose task dies, or raises `LostDevice` to die, is begun again in another process, from its checkpoint.
+        After `RETRIES` times without getting any further it ends as `work.fail`; a node that is taken away is no fault
+        of the cohort and need not count. Images that the dead task had counted stay counted: a resumed training counts
+        what it trains, not what it was resumed with. Nothing is raised for a cohort's own fault.
 
         Raises:
             BadInput: what a task raised as `BadInput` (a full disk, a damaged file) would meet the next one too.
@@ -117,4 +117,5 @@ class Detached(Protocol):
 
 
 RETRIES = 1
-"""Times that a cohort is begun again after the death of its process: once is bad luck, twice is the cohort."""
+"""Times that a cohort is begun again after a death of its process that left it no further than the one before: once is
+bad luck, twice is the cohort."""

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from ..progress import Progress
 from ..run import Cohort, Plan, Run
 from ..work import CohortEnd, fail, finish
 from .contract import RETRIES, Request
+from .deaths import Deaths
 from .task import prepare, take
 
 
@@ -75,7 +75,8 @@ class Local:
         return trial_plan(run, wanted, smallest, 1 / sharing)
 
     def finish(self, cohorts: Sequence[Cohort], at_a_time: int, progress: Progress) -> Iterator[CohortEnd]:
-        """Finish each cohort; one that raises, or whose process dies twice, ends as failed rows; the others go on.
+        """Finish each cohort; one that raises, or whose process dies twice without getting further in
+        between, ends as failed rows; the others go on.
 
         Raises:
             BadInput: also if this process itself trains, and has lost its GPU.
@@ -139,7 +140,7 @@ def in_processes(
     store, study_name = request.store, request.study_name
     waiting = list(reversed(cohorts))
     busy: dict[Connection, Worker] = {}
-    deaths: Counter[str] = Counter()
+    deaths = Deaths(store)
 
     def start(device: torch.device) -> tuple[Connection, BaseProcess]:
         here, there = context.Pipe()
@@ -174,9 +175,9 @@ def in_processes(
         why = f"its process died with exit code {worker.process.exitcode}"
         if last_words:
             why = f"its process lost its device ({last_words})"
-        deaths[worker.cohort.cohort_id] += 1
-        if deaths[worker.cohort.cohort_id] > RETRIES:
-            return why if RETRIES == 0 else f"{why}, {deaths[worker.cohort.cohort_id]} times in all"
+        times = deaths.count(worker.cohort)
+        if times > RETRIES:
+            return why if RETRIES == 0 else f"{why}, {times} times without getting further"
         waiting.append(worker.cohort)
         if not progress.quiet:
             progress.line(f"{worker.cohort.shared.label}: {why}; begun again from its last checkpoint")

@@ -29,6 +29,7 @@ from ..run import Cohort, Plan, Run
 from ..store import Store
 from ..work import CohortEnd, fail, in_short
 from .contract import RETRIES, Request
+from .deaths import Deaths
 from .local import open_data_set
 from .ray_cluster import OWN, connected, engine, wanted_address
 from .task import prepare, take
@@ -258,7 +259,7 @@ class Tasks:
         self.by_id = {cohort.cohort_id: cohort for cohort in cohorts}
         self.handed_over: dict[Any, Cohort] = {}
         self.running: set[str] = set()
-        self.deaths: Counter[str] = Counter()
+        self.deaths = Deaths(place.request.store)
         self.losses: Counter[str] = Counter()
         self.last_words: dict[str, str] = {}
         self.idle_since = time.monotonic()
@@ -332,12 +333,12 @@ class Tasks:
         name, exceptions = cohort.cohort_id, self.ray.exceptions
         if isinstance(error, exceptions.NodeDiedError | exceptions.LocalRayletDiedError):
             self.losses[name] += 1
-            why, times, most = "its node was lost", self.losses[name], NODES
+            why, times, most, how = "its node was lost", self.losses[name], NODES, "in all"
         else:
-            self.deaths[name] += 1
-            why, times, most = self.cause(name, error), self.deaths[name], RETRIES
+            why, times, most = self.cause(name, error), self.deaths.count(cohort), RETRIES
+            how = "without getting further"
         if times > most:
-            return why if times == 1 else f"{why}, {times} times in all"
+            return why if times == 1 else f"{why}, {times} times {how}"
         self.waiting.appendleft(cohort)
         if not self.progress.quiet:
             self.progress.line(f"{cohort.shared.label}: {why}; begun again from its last checkpoint")

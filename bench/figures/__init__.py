@@ -243,6 +243,7 @@ def save_figures(store: Store) -> list[Path]:
 
     A figure or film of an earlier call that the results no longer allow is removed.
     """
+    store.refuse_links_out("figures")
     folder, rows, state = store.folder / "figures", store.rows(), fingerprint(store)
     written: list[Path] = []
     try:

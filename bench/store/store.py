@@ -15,7 +15,7 @@ from ..atomic_file import TEMPORARY, write_atomically
 from ..bad_input import BadInput
 from ..run import LIKELIHOOD, Cohort, Plan, Run, likelihood_in
 from . import compaction, damage, history_files, row_files, study_file, weight_files
-from .faults import GONE, DamagedFile, Notices
+from .faults import GONE, Fault, Notices
 from .listing import listed
 from .reading import read_each
 from .register import Register
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 LEFTOVER_SECONDS = 3600
 """Age at which a temporary file is nobody's."""
+
+BESIDE = ("damaged", "figures", "samples")
+"""Further folders that commands write to."""
 
 MOVES = 10
 """Times that a file of weights may be joined with others between finding and reading it."""
@@ -55,6 +58,7 @@ class Store:
         self.study_file = self.folder / "study.json"
         self.register_file = self.folder / "register.json"
         self.plans = self.folder / "plans"
+        self.folders = (self.cohorts, self.weights, self.histories, self.checkpoints, self.plans)
         self.notices = Notices()
         self.homes: dict[str, tuple[str, ...]] = {}
         """Runs by the name of the file that has their weights: what a file holds never changes."""
@@ -85,8 +89,9 @@ class Store:
         from ..checkpoint import forget
 
         store = cls(folder)
+        store.refuse_links_out(*(path.name for path in store.folders), *BESIDE, "slurm")
         try:
-            for inner in (store.cohorts, store.weights, store.histories, store.checkpoints, store.plans):
+            for inner in store.folders:
                 inner.mkdir(parents=True, exist_ok=True)
             owned = study_file.claim(store.study_file, study)
             register = Register.of(study, contents).as_json(owned)
@@ -105,7 +110,12 @@ class Store:
         Their age is told by the file system's own clock, not by this machine's, which may be another; and if either
         jumps, a sweep whose temporary file is taken away writes it again.
         """
-        leftovers = [p for pattern in TEMPORARY for p in self.folder.rglob(pattern) if p.is_file()]
+        written = (self.study_file, self.register_file, self.folder / "report.html", self.folder / "clock")
+        places = [(path.parent, f".{path.name}.*.tmp") for path in written]
+        places += [(inner, pattern) for inner in self.folders for pattern in TEMPORARY]
+        places += [(self.folder / name, TEMPORARY[0]) for name in BESIDE]
+        leftovers = [path for place, pattern in places for path in place.glob(pattern) if path.is_file()]
+        leftovers += [path for path in (self.folder / "slurm").glob(f"*/{TEMPORARY[0]}") if path.is_file()]
         if not leftovers:
             return
         now = file_system_time(self.folder)
@@ -116,12 +126,20 @@ class Store:
             except FileNotFoundError:
                 continue  # another sweep tidies up too
 
+    def refuse_links_out(self, *names: str) -> None:
+        """`BadInput` if a folder of ours in which files are written, moved and removed is a link to somewhere else.
+
+        Whoever made the folder made the link too; what it leads to need not be theirs to change.
+        """
+        for inner in (self.folder / name for name in names):
+            if inner.is_symlink() and not inner.resolve().is_relative_to(self.folder.resolve()):
+                raise BadInput(
+                    f"{inner} is a link out of {self.folder}, and nothing is written through it; put a folder there"
+                )
+
     def has_folders_of_others(self) -> bool:
         """Whether something that is not the store keeps a folder here: a place whose jobs go on without a sweep."""
-        ours = {"damaged", "figures", "samples"}
-        ours |= {
-            path.name for path in (self.cohorts, self.weights, self.histories, self.checkpoints, self.plans)
-        }
+        ours = {*BESIDE, *(path.name for path in self.folders)}
         return any(path.is_dir() and path.name not in ours for path in self.folder.iterdir())
 
     def study(self) -> Study:
@@ -252,6 +270,12 @@ class Store:
         path = self.checkpoints / f"{cohort.cohort_id}.safetensors"
         return CohortCheckpoint(path, cohort, leaves=self.leaves or never)
 
+    def reached(self, cohort: Cohort) -> tuple[int, int, int]:
+        """How far a cohort is: models scored by all that is asked for, models trained, steps kept of a training."""
+        run_ids, plan = {run.run_id for run in cohort.runs}, cohort.shared.evaluation
+        scored = len(self.finished(plan.metrics, plan.likelihood) & run_ids)
+        return scored, len(self.trained().keys() & run_ids), self.checkpoint(cohort).done()
+
     def save_weights(self, cohort: Cohort, parameters: Parameters) -> None:
         """Keep a trained cohort's weights: a kill after this repeats the scoring only."""
         run_ids = [run.run_id for run in cohort.runs]
@@ -280,7 +304,7 @@ class Store:
                 break
             try:
                 return weight_files.read_weights(path, run_id)
-            except DamagedFile as fault:
+            except Fault as fault:
                 raise BadInput(f"{fault}; {NO_WEIGHTS}") from fault
             except OSError as error:
                 if error.errno not in GONE:
@@ -315,6 +339,7 @@ class Store:
 
     def compact(self) -> compaction.Counts:
         """Join small files into large ones; see `compaction`."""
+        self.refuse_links_out(*(path.name for path in self.folders))
         return compaction.compact(self)
 
     def tidy(self) -> None:
@@ -331,7 +356,7 @@ def trained_in(path: Path) -> list[str]:
     """The ids of the runs whose weights a file holds, in its order, or `BadInput`."""
     try:
         return list(weight_files.header(path).run_ids)
-    except DamagedFile as fault:
+    except Fault as fault:
         raise BadInput(f"{fault}; {NO_WEIGHTS}") from fault
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror or error}") from error

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..atomic_file import write_atomically
 from ..checksum import checksum
-from .faults import DamagedFile
+from .faults import DamagedFile, ForeignFile
 from .small_files import parsed_json
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def header(path: Path) -> Header:
 
     Raises:
         DamagedFile: it is no such file, or a part of it is missing.
+        ForeignFile: it is one, of another program.
         OSError: it cannot be read, or is gone.
     """
     with path.open("rb") as stream:
@@ -83,7 +84,10 @@ def header(path: Path) -> Header:
             raise DamagedFile(path, f"{size:,} bytes without a header")
         text = stream.read(length)
     try:
-        return checked_header(parsed_json(text), 8 + length, size)
+        document = parsed_json(text)
+        if document and "run_ids" not in document.get("__metadata__", {}):
+            raise ForeignFile(path, "its header names no models")
+        return checked_header(document, 8 + length, size)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise DamagedFile(path, f"its header is none of weights: {error}") from error
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
 
+from disbench.bench import BadInput
 from disbench.bench.cli import main
 from disbench.bench.figures import FIGURES
 from disbench.bench.store import Store, parquet_files
@@ -202,6 +203,39 @@ def test_pipes_folders_and_links_among_the_files(store, outcome):
     assert "link.parquet is damaged" in said
     assert "secret" not in said + printed
     assert elsewhere.read_bytes() == b"a secret\n" * 100
+
+
+@pytest.mark.parametrize("name", ["cohorts", "weights", "history", "checkpoints", "damaged", "slurm"])
+def test_nothing_is_moved_or_removed_through_a_link_out_of_the_folder(name, store, tiny, tmp_path):
+    """A stranger's link to somebody's models: what a sweep would set aside or join there is not ours."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "model.safetensors").write_bytes(b"not of disbench")
+    shutil.rmtree(store.folder / name, ignore_errors=True)
+    (store.folder / name).symlink_to(theirs)
+    with pytest.raises(BadInput, match=f"{name} is a link out of"):
+        Store.claimed(store.folder, tiny)
+    assert [path.name for path in theirs.iterdir()] == ["model.safetensors"]
+
+
+def test_no_picture_is_written_through_a_link_out_of_the_folder(store, outcome, tmp_path):
+    """Nor are files joined through one."""
+    theirs = tmp_path / "around" / "out" / "cohorts"
+    for name in ("figures", "samples"):
+        (store.folder / name).symlink_to(tmp_path)
+    said, statuses, _ = outcome(["plot"], ["sample"])
+    assert statuses == {2}
+    assert "samples is a link out of" in said
+    (store.folder / "figures").unlink()
+    (store.folder / "figures").symlink_to(theirs)  # within the folder it is the owner's choice
+    assert outcome(["plot"])[1] == {0}
+
+
+def test_links_within_the_folder_are_followed(store, tiny):
+    """Whose folders lie on another disk makes the results folder itself the link."""
+    linked = store.folder.with_name("linked")
+    linked.symlink_to(store.folder)
+    assert len(Store.claimed(linked, tiny).rows()) == 6
 
 
 # Registers
@@ -561,6 +595,18 @@ def test_weights_of_something_else(tensors, store, outcome, monkeypatch):
     )
     monkeypatch.setitem(FIGURES, "traversals", TRAVERSALS)
     assert outcome(["plot"], ["compact"])[1] == {0}
+
+
+def test_weights_of_other_programs_stay_where_they_are(store, tiny, outcome):
+    """A file in order that names no models of ours is left out, and not set aside as if it were damaged."""
+    for metadata in (None, {"format": "pt"}):
+        save_file({"w": np.zeros(3, np.float32)}, store.weights / "other.safetensors", metadata)
+        said, statuses, _ = outcome(["compact"])
+        assert statuses == {0}
+        assert "other.safetensors is no file of disbench" in said
+        claimed = Store.claimed(store.folder, tiny)
+        assert len(claimed.trained()) == 6
+        assert (store.weights / "other.safetensors").exists()
 
 
 # The rest of the folder

@@ -169,7 +169,12 @@ def test_a_dead_worker_costs_a_second_try_and_no_model(tiny, four_cohorts, tmp_p
     ends, tried, _ = finished(tiny, four_cohorts, tmp_path, [CPU, torch.device("meta")])
     assert Counter(seed for seed, _, _ in tried) == {"0": 1, "1": 2, "2": 2, "3": 1}
     errors = {end.cohort.shared.seed: end.error for end in ends}
-    assert errors == {0: None, 1: None, 2: "its process died with exit code -9, 2 times in all", 3: None}
+    assert errors == {
+        0: None,
+        1: None,
+        2: "its process died with exit code -9, 2 times without getting further",
+        3: None,
+    }
     assert len({device for seed, device, _ in tried if seed == "1"}) == 1
     rows = Store(tmp_path).rows()
     assert rows[["seed", "status"]].to_numpy().tolist() == [[2, "failed"]]

@@ -119,7 +119,7 @@ def test_its_worker_is_replaced(losses, failed, losing, tiny, tmp_path, capfd):
         ends = list(in_processes(cohorts, Request(store, "tiny", "cpu"), [CPU], 1, progress))
     assert sorted(end.cohort.shared.seed for end in ends) == [0, 1]
     errors = {end.cohort.shared.seed: end.error for end in ends if end.error}
-    twice = f"its process lost its device (RuntimeError: {ILLEGAL}), 2 times in all"
+    twice = f"its process lost its device (RuntimeError: {ILLEGAL}), 2 times without getting further"
     assert errors == dict.fromkeys(failed, twice)
     assert store.rows()["seed"].tolist() == failed
     ends_of = {}

@@ -162,7 +162,7 @@ def test_a_dying_process_costs_its_cohort_only(cluster, tiny, tmp_path, watched)
     rows = on_ray(study, cluster, tmp_path / "out", asked={"workers": 1}, quiet=False)
     assert kills == deaths
     assert rows.set_index("seed")["status"].to_dict() == {0: "done", 1: "failed"}
-    assert rows.set_index("seed")["error"][1] == "its process died, 2 times in all"
+    assert rows.set_index("seed")["error"][1] == "its process died, 2 times without getting further"
     assert sum("its process died; begun again" in line for line in watched.lines) == 2
 
 

@@ -240,7 +240,7 @@ def test_a_dying_worker_costs_its_cohort_only_and_no_worker_outlives_its_parent(
     rows = Store.existing(tmp_path / "worker").rows()
     assert rows["status"].value_counts().to_dict() == {"done": 5, "failed": 1}
     assert rows.loc[rows["status"] == "failed", "error"].item() == (
-        "its process died with exit code -9, 2 times in all"
+        "its process died with exit code -9, 2 times without getting further"
     )
 
     with subprocess.Popen([*command, str(tmp_path / "parent")], **quiet) as process:

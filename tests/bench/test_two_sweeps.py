@@ -188,6 +188,22 @@ def test_leftovers_are_told_by_the_file_systems_clock(age, stays, clock, tiny, t
     assert [leftover.exists() for leftover in leftovers] == [stays] * 3
 
 
+def test_leftovers_of_other_programs_stay(tiny, tmp_path):
+    """Whoever sweeps into a folder that has other things in it, or `--out .`, loses none of them."""
+    others = [
+        tmp_path / ".notes.txt.tmp",
+        tmp_path / ".tmpAb12Cd",
+        tmp_path / "mine" / ".cache.tmp",
+        tmp_path / "mine" / ".tmpAb12Cd",
+    ]
+    (tmp_path / "mine").mkdir()
+    for other in others:
+        other.touch()
+        os.utime(other, (time.time() - 2 * HOUR,) * 2)
+    Store.claimed(tmp_path, tiny)
+    assert all(other.exists() for other in others)
+
+
 def test_two_sweeps_tidy_up_at_once(tiny, tmp_path, monkeypatch):
     """A leftover that is gone when it is looked at was removed by the other one."""
     store = Store.claimed(tmp_path, tiny)
