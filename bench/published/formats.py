@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from ..legend import Legend
 from ..one_line import one_line
+from ..scales import shown
 from ..tables import ARROWS, HEADINGS, cell, escaped, without_formulas
 from .comparison import Cell, as_table
 from .numbers import TAGS, as_printed
@@ -83,7 +84,7 @@ def line(one: Cell, legend: Legend, reasons: Notes, sources: Notes, plus_minus: 
         )
 
     interval = f"{number(one.low)} to {number(one.high)}" if one.low is not None else ""
-    seeds = f", {one.published_models} models" if one.published_models else ""
+    seeds = f", {counted_models(one.published_models)}" if one.published_models else ""
     literature = as_printed(one.published, one.published_spread, one.rounding, plus_minus)
     judged = f"{one.verdict} ({reasons.number(one.reason)})" if one.reason else one.verdict
     return [
@@ -121,9 +122,26 @@ def as_markdown(study: Study, cells: Sequence[Cell], legend: Legend) -> str:
 
 
 def heading(study: Study) -> str:
-    """What the tables are of."""
+    """What the tables are of, and in what no model of them is as the paper's."""
     size = f", scale {study.scale}" if study.scale else ""
-    return f"Study {study.name}{size}, beside {study.paper or 'published numbers'}"
+    found = otherwise(study)
+    told = f". No model here is as the paper's: {'; '.join(found)}" if found else ""
+    return f"Study {study.name}{size}, beside {study.paper or 'published numbers'}{told}"
+
+
+def otherwise(study: Study) -> list[str]:
+    """The keys of the paper's protocol that no arm of the study has so, as of a smaller size."""
+    found = []
+    for key, wanted in study.protocol.settings().items():
+        has = [study.evaluation.samples] if key == "samples" else [getattr(arm, key) for arm in study.arms]
+        if wanted not in has:
+            found.append(f"{key} {' and '.join(map(shown, dict.fromkeys(has)))} instead of {shown(wanted)}")
+    return found
+
+
+def counted_models(count: int) -> str:
+    """`1 model`, `5 models`."""
+    return f"{count} model{'s' if count > 1 else ''}"
 
 
 def numbered(texts: Sequence[str]) -> str:
@@ -176,6 +194,7 @@ def as_json(study: Study, cells: Sequence[Cell], legend: Legend) -> str:
         "study": study.name,
         "scale": study.scale,
         "paper": study.paper,
+        "otherwise": otherwise(study),
         "tags": TAGS,
         "cells": [{name: plain(value) for name, value in asdict(one).items()} for one in cells],
         "findings": [finding.model_dump() for finding in study.findings],

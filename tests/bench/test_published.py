@@ -316,6 +316,18 @@ def test_markdown_says_all_of_it(mixed):
     assert "- Seeds matter | a lot. [V2; abstract]" in text
 
 
+def test_a_smaller_size_says_so_even_where_every_cell_is_empty():
+    """A training of 100 steps has no fifth epoch to stand beside: the heading says why."""
+    one = load_study("dubois2019", scale="smoke")
+    cells = compared(one, rows_of(one, {}))
+    assert not any(cell.verdict for cell in cells)
+    first = FORMATS["md"](one, cells, Legend.of_code()).splitlines()[0]
+    assert first.startswith("Study dubois2019, scale smoke, beside Dubois")
+    assert first.endswith("No model here is as the paper's: steps 100 instead of 345,600")
+    whole = load_study("dubois2019")
+    assert "No model" not in FORMATS["md"](whole, cells, Legend.of_code())
+
+
 def test_csv_and_json_keep_full_precision_and_empty_cells(mixed):
     """An empty field and null where there is nothing, so that a mean over the column cannot take it for 0."""
     lines = list(csv.DictReader(io.StringIO(FORMATS["csv"](*mixed, Legend.of_code()))))
@@ -326,6 +338,7 @@ def test_csv_and_json_keep_full_precision_and_empty_cells(mixed):
     assert [cell["measured"] for cell in document["cells"]] == [pytest.approx(0.5)] * 3 + [None]
     assert document["findings"][0]["tag"] == "V2"
     assert document["paper"] == "Somebody 2018"
+    assert document["otherwise"] == []
 
 
 def test_infinite_differences_are_null_in_json():
