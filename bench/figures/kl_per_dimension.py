@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from ..store import Store
 from .arms import Arm, Floats, arms_of, by_subject
 from .heat import draw_cells, draw_scale
-from .page import Block, columns_that_fit, is_left, page
+from .page import Block, columns_that_fit, page
 from .style import ACCENT
 
 COLUMN = "kl_per_dimension_nats"
@@ -22,6 +22,7 @@ FLOOR = 0.01
 """Nats below which a latent is as light as the scale goes."""
 
 CELL = (0.26, 0.2)
+GAP = 0.6
 NUMBERED = 16
 """Up to so many latents the cells hold numbers; more make them too narrow."""
 
@@ -40,19 +41,18 @@ def draw_kl_per_dimension(rows: pd.DataFrame, store: Store) -> Figure | None:
     blocks = []
     for name, members in groups.items():
         size = (cell * latents, CELL[1] * max(len(arm.strengths) for arm in members))
-        columns = min(len(members), columns_that_fit(size[0], 0.45))
-        blocks.append(Block(name, len(members), columns, size, gap=(0.45, 0.72), left=0.55, bottom=0.4))
+        columns = min(len(members), columns_that_fit(size[0], GAP))
+        blocks.append(Block(name, len(members), columns, size, gap=(GAP, 0.72), left=0.55, bottom=0.4))
     figure, places = page(blocks, header=0.55, width=4.8)
     remaining = iter(tables)
     for block, members, panels in zip(blocks, groups.values(), places, strict=True):
-        for number, (arm, axes) in enumerate(zip(members, panels, strict=True)):
+        for arm, axes in zip(members, panels, strict=True):
             draw_arm(axes, arm, next(remaining), scale, numbered=latents <= NUMBERED)
             height = CELL[1] * len(arm.strengths)
             box = axes.get_position()
             share = height / block.panel[1]
             axes.set_position((box.x0, box.y1 - share * box.height, box.width, share * box.height))
-            if is_left(number, block):
-                axes.set_ylabel(f"strength {arm.symbol}" if arm.symbol else "")
+            axes.set_ylabel(f"strength {arm.symbol}" if arm.symbol else "")
     ticks = [t for t in (0.01, 0.1, 1.0, 10.0, 100.0) if FLOOR <= t <= top]
     texts = ["≤ 0.01", *(f"{t:g}" for t in ticks[1:])]
     draw_scale(figure, scale, "KL of a latent (nats)", ticks, texts)

@@ -96,8 +96,9 @@ def name_ends(axes: Axes, codes: Codes, factor: int) -> None:
     ends = [str(v) if isinstance(v, str) else f"{v:.3g}" for v in (values[0], values[-1])]
     axes.set_xticks([0, len(values) - 1], ends)
     axes.tick_params(axis="x", pad=2, labelsize=6)
-    for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
-        label.set_horizontalalignment(side)
+    first, last = axes.get_xticklabels()
+    first.set_horizontalalignment("left")
+    last.set_horizontalalignment("right")
     axes.set_xlabel(codes.names[factor].replace("_", "\n"), labelpad=0)
 
 

@@ -16,7 +16,11 @@ from .over_training import shades
 from .page import Block, page
 from .style import DASHES, FAINT, quiet_grid
 
-BOUND, ANNEALING, GAP = "importance-weighted bound", "annealed importance sampling", "gap of simulated images"
+BOUND, ANNEALING, GAP = (
+    "importance-weighted\nbound",
+    "annealed importance\nsampling",
+    "gap of simulated\nimages",
+)
 PANELS = (BOUND, ANNEALING, GAP)
 
 PANEL, GAP_WIDTH = (1.22, 1.2), 0.62
@@ -33,7 +37,14 @@ def draw_likelihood(rows: pd.DataFrame, store: Store) -> Figure | None:
     count = len(PANELS)
     blocks = [
         Block(
-            f"{arm.data_set}: {arm.title}", count, count, PANEL, gap=(GAP_WIDTH, 0.4), left=0.68, right=0.85
+            f"{arm.data_set}: {arm.title}",
+            count,
+            count,
+            PANEL,
+            gap=(GAP_WIDTH, 0.4),
+            left=0.68,
+            right=0.85,
+            top=0.37,
         )
         for arm in found
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,10 +68,10 @@ def draw_score(axes: Axes, name: str, arms: Sequence[Arm]) -> None:
         if not together.size:
             continue
         if together.size >= FEWEST and np.ptp(together) > 1e-9 * max(1.0, np.abs(together).max()):
-            (body,) = axes.violinplot(
+            shapes: Any = axes.violinplot(
                 [together], [line], orientation="horizontal", widths=0.86, showextrema=False
-            )["bodies"]  # type: ignore[misc]
-            body.set(facecolor=colour, alpha=0.2, linewidth=0)
+            )
+            shapes["bodies"][0].set(facecolor=colour, alpha=0.2, linewidth=0)
         offsets = iter(scattered(together.size))
         for shade, values in found:
             axes.plot(
