@@ -18,7 +18,7 @@ from ..models import VAE
 from ..run import Run
 from ..store import Store
 from .arms import Floats, by_subject
-from .page import Block, arm_by_arm, columns_that_fit, page
+from .page import Block, arm_by_arm, columns_that_fit, page, room_for, wrapped
 from .tiles import Pixels, draw_mosaic, mosaic
 from .trained import encoded, shown_models, told_first
 from .traversals import JUDGED
@@ -31,7 +31,7 @@ TILE = 0.16
 TICKED = (0, 2, 5, 8, 10)
 """Tiles that have a tick."""
 
-GAP = (0.36, 0.8)
+GAP = 0.36
 
 
 @dataclass(frozen=True)
@@ -61,18 +61,18 @@ def draw_manifold(rows: pd.DataFrame, store: Store) -> Figure | None:
     side, blocks = TILE * TILES, []
     for subject, members in groups.items():
         lengths = list(Counter(id(arm) for arm, _, _ in members).values())
-        columns = min(
-            columns_that_fit(side, GAP[0], 0.48), max(lengths) if max(lengths) > 1 else len(lengths)
-        )
+        columns = min(columns_that_fit(side, GAP, 0.48), max(lengths) if max(lengths) > 1 else len(lengths))
         panels, slots = arm_by_arm(lengths, columns)
-        blocks.append(Block(subject, panels, columns, (side, side), GAP, left=0.4, top=0.36, slots=slots))
+        top = 0.13 + room_for((arm.model(strength) for arm, strength, _ in members), side + 0.2)
+        blocks.append(
+            Block(subject, panels, columns, (side, side), (GAP, 0.44 + top), left=0.4, top=top, slots=slots)
+        )
     figure, places = page(blocks, width=side + 0.5)
     for members, drawn in zip(groups.values(), places, strict=True):
         for (arm, strength, plane), axes in zip(members, drawn, strict=True):
             draw_plane(axes, plane)
-            axes.set_title(
-                "\n".join(part for part in (arm.model(strength), plane.remark) if part), loc="left"
-            )
+            words = wrapped(arm.model(strength), side + 0.2), plane.remark
+            axes.set_title("\n".join(part for part in words if part), loc="left")
     return figure
 
 

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from ..evaluation import SCORES
 from ..store import Store
 from .arms import Arm, Floats, arms_of, by_subject
-from .page import LETTER, WIDTH, Block, is_left, page
+from .page import LETTER, WIDTH, Block, is_left, page, wrapped
 from .scores import shown_scores, title
 from .style import INK, line_style
 
@@ -24,6 +24,9 @@ FEWEST = 6
 
 LINE = 0.3
 """Inches from one method to the next."""
+
+LONGEST = 24
+"""Letters of a line beside the axis."""
 
 WIDEST = 1.9
 GAP = 0.22
@@ -41,7 +44,7 @@ def draw_score_distributions(rows: pd.DataFrame, store: Store) -> Figure | None:
         return None
     blocks = []
     for subject, (arms, names) in groups.items():
-        left = 0.2 + LETTER * max(len(arm.method) for arm in arms)
+        left = 0.2 + LETTER * max(len(line) for arm in arms for line in name_of(arm).split("\n"))
         columns = min(COLUMNS, len(names))
         width = min(WIDEST, (WIDTH - left - 0.12 - (COLUMNS - 1) * GAP) / COLUMNS)
         size = (width, LINE * len(arms) + 0.1)
@@ -52,9 +55,17 @@ def draw_score_distributions(rows: pd.DataFrame, store: Store) -> Figure | None:
     for block, (arms, names), panels in zip(blocks, groups.values(), places, strict=True):
         for number, (name, axes) in enumerate(zip(names, panels, strict=True)):
             draw_score(axes, name, arms)
-            axes.set_yticks(range(len(arms)), [arm.method for arm in arms] if is_left(number, block) else [])
+            axes.set_yticks(
+                range(len(arms)), [name_of(arm) for arm in arms] if is_left(number, block) else []
+            )
             axes.set_title(title(name), loc="left")
     return figure
+
+
+def name_of(arm: Arm) -> str:
+    """Its method beside the axis: on two lines where a variant's remark is long, whose end is left out."""
+    lines = wrapped(arm.method, LETTER * LONGEST).split("\n")
+    return "\n".join(line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…" for line in lines)
 
 
 def draw_score(axes: Axes, name: str, arms: Sequence[Arm]) -> None:

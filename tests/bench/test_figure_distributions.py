@@ -1,6 +1,7 @@
 """Figures over strengths and seeds: distributions by method, active units and collapse, intervals of means."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from invented import invented
 from readable import assert_readable, drawn
@@ -25,6 +26,19 @@ def empty(tmp_path) -> Store:
 def test_six_methods_at_six_strengths_are_readable(name, empty):
     """The grid of the unsupervised study on one data set."""
     assert_readable(drawn(name, invented(SIX, GRID, 3, data_sets=["dsprites"]), empty))
+
+
+@pytest.mark.parametrize("name", ["score_distributions", "active_units", "scores", "rate_distortion"])
+def test_variants_with_long_names_are_readable(name, empty):
+    """Two estimators and two learning rates of one objective."""
+    rows = pd.concat(
+        [
+            invented(["beta_tcvae"], options={"estimator": e, "learning_rate": r}, data_sets=["dsprites"])
+            for e, r in (("mws", 1e-3), ("mss", 1e-4))
+        ],
+        ignore_index=True,
+    )
+    assert_readable(drawn(name, rows, empty))
 
 
 def test_intervals_are_those_of_a_t_test():
