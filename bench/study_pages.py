@@ -129,7 +129,9 @@ def protocol(study: Study) -> str:
     """What is known of the paper's training, and where it differs from ours."""
     settings = study.protocol.settings()
     known = f"Compared key by key: {', '.join(f'{key} {shown(value)}' for key, value in settings.items())}."
-    return "\n".join([*([known, ""] if settings else []), *(f"- {note}" for note in study.protocol.notes)])
+    return "\n".join(
+        [*([known, ""] if settings else []), *(f"- {note}" for note in study.protocol.notes or [])]
+    )
 
 
 def numbers_table(study: Study) -> str:

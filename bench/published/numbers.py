@@ -34,7 +34,7 @@ class PaperProtocol(Strict):
     learning_rate: Number | None = None
     samples: Count | None = None
     """Images that a score was computed from."""
-    notes: list[Text] = Field(default_factory=list)
+    notes: list[Text] | None = None
     """What no key can say: where paper and this code differ."""
 
     def settings(self) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from disbench.bench import BadInput, cohort as engine
+from disbench.bench import BadInput
+from disbench.bench import cohort as engine
 from disbench.bench.batches import Batches
 from disbench.bench.models import ForwardPass
 from disbench.bench.objectives import OBJECTIVES, Setting
@@ -52,7 +53,7 @@ def pass_of(samples, images=4, latents=2, seed=0):
 
 
 def log_weights(outcome):
-    """log p(x | z) + log p(z) - log q(z | x), [S, B], by torch's own distributions."""
+    """Log p(x | z) + log p(z) - log q(z | x), [S, B], by torch's own distributions."""
     images = len(outcome.images)
     samples = len(outcome.codes) // images
     x = outcome.images.repeat(samples, 1, 1, 1)

@@ -4,6 +4,7 @@ import pytest
 
 from disbench.bench import BadInput, load_study, sweep
 from disbench.bench.cli import main
+from disbench.bench.report.provenance import as_toml, repeat_command
 from disbench.bench.scales import SCALES, changes
 from disbench.bench.study import parse_study, shipped_studies, study_document
 
@@ -113,6 +114,17 @@ def images(study):
     """What all trainings of a study see."""
     a_seed = sum(len(arm.grid()) * arm.steps * arm.batch_size for arm in study.arms)
     return a_seed * len(study.seed_list())
+
+
+@pytest.mark.parametrize(("name", "scale"), [("quick", None), ("chen2018", "smoke"), ("dubois2019", None)])
+def test_the_reports_command_and_file_make_the_same_study(name, scale, tmp_path):
+    """A size by its name; and a file with everything in it, published numbers too."""
+    one = load_study(name, scale=scale)
+    assert repeat_command(one) == f"disbench sweep {name}" + (f" --scale {scale}" if scale else "")
+    path = tmp_path / "study.toml"
+    path.write_text(as_toml(one), encoding="utf-8")
+    assert load_study(path) == one
+    assert ("protocol" in path.read_text(encoding="utf-8")) == (name != "quick")
 
 
 @pytest.mark.parametrize("scale", SCALES)
