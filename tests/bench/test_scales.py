@@ -4,6 +4,8 @@ import pytest
 
 from disbench.bench import BadInput, load_study, sweep
 from disbench.bench.cli import main
+from disbench.bench.forecast import ASSUMED_RATE
+from disbench.bench.queue import flops_an_image
 from disbench.bench.report.provenance import as_toml, repeat_command
 from disbench.bench.scales import SCALES, changes
 from disbench.bench.study import parse_study, shipped_studies, study_document
@@ -139,6 +141,21 @@ def test_every_size_of_every_study(name, scale):
     assert images(sized) <= images(whole)
     assert (changes(document, scale, where) == []) == (scale == "full")
     assert {arm.objective for arm in sized.arms} == {arm.objective for arm in whole.arms}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", ["higgins2017", "burda2016", "burgess2018"])
+def test_costs_are_what_the_forecast_counts(name, scale):
+    """FLOP of all trainings as `--dry-run` counts them, and the seconds that its assumed rate makes of them."""
+    stated = study_document(name)[0]["scales"][scale]["cost"]
+    flops = sum(
+        flops_an_image(run) * run.steps * run.batch_size for run in load_study(name, scale=scale).runs()
+    )
+    assert float(stated.split(" FLOP")[0]) == pytest.approx(flops, rel=5e-3)
+    amount, unit = stated.split(": ")[1].split()[:2]
+    seconds = float(amount) * {"s": 1, "min": 60, "h": 3600, "days": 86_400}[unit]
+    assert seconds == pytest.approx(flops / ASSUMED_RATE["cpu"], rel=0.2)
+    assert f"{ASSUMED_RATE['cpu'] / 1e12:g} TFLOP/s" in stated
 
 
 def test_the_papers_studies_have_sizes():
