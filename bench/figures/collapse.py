@@ -232,7 +232,7 @@ def draw_gap(axes: Axes, one: Diagnosed) -> None:
     axes.plot(places, samples, **MARKS["sampled codes"])
     over_strength(axes, one)
     axes.yaxis.set_major_locator(MaxNLocator(4))
-    axes.set_ylim(0, 1.1 * max(means.max(), samples.max(), 1e-3))
+    axes.set_ylim(0, 1.1 * max(means.max(), samples.max(), LEAST_NATS))
 
 
 def draw_variances(axes: Axes, one: Diagnosed) -> None:

@@ -22,6 +22,9 @@ FLOOR = 0.01
 """Nats below which a latent is as light as the scale goes."""
 
 CELL = (0.26, 0.2)
+FEW = 5
+"""Latents up to which the axis is too short for a long name."""
+
 GAP = 0.6
 NUMBERED = 16
 """Up to so many latents the cells hold numbers; more make them too narrow."""
@@ -90,7 +93,8 @@ def draw_arm(axes: Axes, arm: Arm, table: Floats, scale: LogNorm, *, numbered: b
     step = 1 if numbered else -(-table.shape[1] // 10)
     shown = list(range(0, table.shape[1], step))
     axes.set_xticks(shown, [str(n + 1) for n in shown])
-    axes.set_xlabel("latent, by rank of its KL")
+    # A name longer than the axis would reach into the panel beside it.
+    axes.set_xlabel("latent, by rank of its KL" if table.shape[1] > FEW else "latent")
 
 
 def short(value: float) -> str:

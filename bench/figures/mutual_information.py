@@ -23,6 +23,9 @@ from .page import Block, arm_by_arm, columns_that_fit, is_left, page, room_for, 
 COLUMN = "mutual_information"
 CELL = (0.32, 0.18)
 GAP = 0.3
+FEW = 7
+"""Latents up to which the axis is too short for a long name."""
+
 MOST_LATENTS = 20
 """Further latents, those with the least KL, are left out."""
 
@@ -63,7 +66,7 @@ def draw_mutual_information(rows: pd.DataFrame, store: Store) -> Figure | None:
         for number, (arm, strength, table), axes in zip(block.slots or (), members, drawn, strict=True):
             draw_model(axes, arm, strength, table, scale)
             if is_left(number, block):
-                axes.set_ylabel("latent, by rank of its KL")
+                axes.set_ylabel("latent, by rank of its KL" if len(table) > FEW else "latent")
     draw_scale(
         figure,
         scale,

@@ -98,6 +98,7 @@ def test_the_test_of_texts_finds_what_it_should():
         pytest.param(
             invented(["beta_vae"], [1.0, 4.0], latents=40, data_sets=["dsprites"]), id="many latents"
         ),
+        pytest.param(invented(["beta_vae", "cvae"], [1.0, 4.0], latents=2), id="two latents"),
     ],
 )
 def test_texts_do_not_touch(name, rows, empty):
