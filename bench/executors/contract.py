@@ -80,7 +80,7 @@ class Executor(Protocol):
         A place that grows may take more of them, up to `workers`.
 
         A cohort whose task dies, or raises `LostDevice` to die, is begun again in another process, from its checkpoint.
-        After `RETRIES` times without getting any further it ends as `work.fail`; a node that is taken away is no fault
+        After a few times without getting any further it ends as `work.fail`; a node that is taken away is no fault
         of the cohort and need not count. Images that the dead task had counted stay counted: a resumed training counts
         what it trains, not what it was resumed with. Nothing is raised for a cohort's own fault.
 
@@ -117,5 +117,5 @@ class Detached(Protocol):
 
 
 RETRIES = 1
-"""Times that a cohort is begun again after a death of its process that left it no further than the one before: once is
-bad luck, twice is the cohort."""
+"""Times that a batch queue is handed a cohort again after the death of its job: once is bad luck, twice is the cohort,
+and each time it waits with all others. Where another process is at hand, see `Deaths`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import ClassVar
 
 from ..run import Cohort
 from ..store import Store
@@ -15,6 +16,10 @@ class Deaths:
     are often taken away, a neighbour that needs the memory, a person with `kill`. Each training has only so many steps,
     so even one that dies again and again comes to its end.
     """
+
+    most: ClassVar[int] = 3
+    """Times that a cohort is begun again though it got no further. One that lasts less than the time between two
+    checkpoints gets no further by any death, and twice may be bad luck; a process too many costs seconds."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

@@ -27,7 +27,7 @@ from ..lost_device import LostDevice
 from ..progress import Progress
 from ..run import Cohort, Plan, Run
 from ..work import CohortEnd, fail, finish
-from .contract import RETRIES, Request
+from .contract import Request
 from .deaths import Deaths
 from .task import prepare, take
 
@@ -75,8 +75,8 @@ class Local:
         return trial_plan(run, wanted, smallest, 1 / sharing)
 
     def finish(self, cohorts: Sequence[Cohort], at_a_time: int, progress: Progress) -> Iterator[CohortEnd]:
-        """Finish each cohort; one that raises, or whose process dies twice without getting further in
-        between, ends as failed rows; the others go on.
+        """Finish each cohort; one that raises, or whose process dies too often without getting
+        any further (`Deaths`), ends as failed rows; the others go on.
 
         Raises:
             BadInput: also if this process itself trains, and has lost its GPU.
@@ -176,8 +176,8 @@ def in_processes(
         if last_words:
             why = f"its process lost its device ({last_words})"
         times = deaths.count(worker.cohort)
-        if times > RETRIES:
-            return why if RETRIES == 0 else f"{why}, {times} times without getting further"
+        if times > deaths.most:
+            return f"{why}, {times} times without getting further"
         waiting.append(worker.cohort)
         if not progress.quiet:
             progress.line(f"{worker.cohort.shared.label}: {why}; begun again from its last checkpoint")

@@ -28,7 +28,7 @@ from ..resources import Resources
 from ..run import Cohort, Plan, Run
 from ..store import Store
 from ..work import CohortEnd, fail, in_short
-from .contract import RETRIES, Request
+from .contract import Request
 from .deaths import Deaths
 from .local import open_data_set
 from .ray_cluster import OWN, connected, engine, wanted_address
@@ -335,7 +335,7 @@ class Tasks:
             self.losses[name] += 1
             why, times, most, how = "its node was lost", self.losses[name], NODES, "in all"
         else:
-            why, times, most = self.cause(name, error), self.deaths.count(cohort), RETRIES
+            why, times, most = self.cause(name, error), self.deaths.count(cohort), self.deaths.most
             how = "without getting further"
         if times > most:
             return why if times == 1 else f"{why}, {times} times {how}"

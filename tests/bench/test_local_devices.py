@@ -15,6 +15,7 @@ from disbench.bench.cli import main
 from disbench.bench.devices import chosen_devices
 from disbench.bench.executors import EXECUTORS, Job, Request, detached
 from disbench.bench.executors import local as local_module
+from disbench.bench.executors.deaths import Deaths
 from disbench.bench.executors.local import Local, in_processes, in_turn
 from disbench.bench.executors.task import placed, take
 from disbench.bench.progress import Progress
@@ -164,7 +165,8 @@ def test_every_device_has_its_worker(tiny, four_cohorts, tmp_path, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_dead_worker_costs_a_second_try_and_no_model(tiny, four_cohorts, tmp_path, monkeypatch):
-    """Seed 1 dies once and is done on the same device; seed 2 dies twice and is a failed row; the others are done."""
+    """Seed 1 dies once and is done on the same device; seed 2 dies too often and is a failed row."""
+    monkeypatch.setattr(Deaths, "most", 1)
     Fates(monkeypatch, {1: 1, 2: 2})
     ends, tried, _ = finished(tiny, four_cohorts, tmp_path, [CPU, torch.device("meta")])
     assert Counter(seed for seed, _, _ in tried) == {"0": 1, "1": 2, "2": 2, "3": 1}

@@ -10,6 +10,7 @@ from disbench.bench import BadInput, sweep
 from disbench.bench import work as work_module
 from disbench.bench.executors import Request
 from disbench.bench.executors import local as local_module
+from disbench.bench.executors.deaths import Deaths
 from disbench.bench.executors.local import Local, in_processes
 from disbench.bench.executors.task import placed
 from disbench.bench.lost_device import LostDevice, is_lost_device
@@ -110,8 +111,9 @@ def losing(monkeypatch, tmp_path):
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.parametrize(("losses", "failed"), [({}, []), ({1: 1}, []), ({1: 2}, [1]), ({0: 1, 1: 1}, [])])
-def test_its_worker_is_replaced(losses, failed, losing, tiny, tmp_path, capfd):
-    """Once is bad luck, twice is the cohort; the process takes nothing after it, and the others lose nothing."""
+def test_its_worker_is_replaced(losses, failed, losing, tiny, tmp_path, capfd, monkeypatch):
+    """Here twice is too often; the process takes nothing after it, and the others lose nothing."""
+    monkeypatch.setattr(Deaths, "most", 1)
     losing(losses)
     cohorts = [Cohort((run,)) for run in tiny.runs() if run.objective == "beta_vae" and run.strength == 1]
     store = Store.claimed(tmp_path / "out", tiny)
