@@ -158,7 +158,7 @@ def with_earlier_metrics(runs: Sequence[Run], rows: pd.DataFrame) -> list[Run]:
         known = earlier.get(run.run_id)
         if known is None:
             return run
-        names = dict.fromkeys([*run.evaluation.metrics, *known.metrics])
+        names = dict.fromkeys([*run.evaluation.metrics, *(() if known.metrics is None else known.metrics)])
         metrics = tuple(name for name in names if name != LIKELIHOOD)
         likelihood = run.evaluation.likelihood
         if likelihood is None and LIKELIHOOD in names:

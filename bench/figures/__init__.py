@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from ..atomic_file import write_atomically
 from ..bad_input import BadInput
 from ..store import Store
 from ..store.listing import listed
+from ..store.small_files import read_small
 from .active_units import draw_active_units
 from .agreement import draw_agreement
 from .collapse import draw_collapse
@@ -290,7 +292,7 @@ def save_films(entry: FigureEntry, rows: pd.DataFrame, store: Store) -> list[Pat
 def png(entry: FigureEntry, rows: pd.DataFrame, store: Store, state: str) -> bytes | None:
     """A figure as PNG: the saved one if it shows this `state`, the fingerprint of the store; else drawn now."""
     try:
-        saved = (store.folder / "figures" / f"{entry.name}.png").read_bytes()
+        saved = read_small(store.folder / "figures" / f"{entry.name}.png")
         with warnings.catch_warnings(action="error"), Image.open(io.BytesIO(saved), formats=["png"]) as image:
             if image.info.get(FINGERPRINT) == state:
                 return saved
@@ -348,7 +350,8 @@ def fingerprint(store: Store) -> str:
     # A file that is gone was joined with others meanwhile: another state, whatever is hashed of this one.
     with contextlib.suppress(FileNotFoundError):
         for path in files:
-            state.update(path.name.encode() + path.read_bytes())
+            with path.open("rb") as stream:
+                state.update(os.fsencode(path.name) + hashlib.file_digest(stream, "sha256").digest())
         for path in sorted(beside):
-            state.update(f"{path.name} {path.stat().st_size}".encode())
+            state.update(os.fsencode(path.name) + f" {path.stat().st_size}".encode())
     return state.hexdigest()

@@ -16,6 +16,9 @@ from ..objectives import OBJECTIVES
 from ..scales import FULL
 from ..study import Study, load_study, shipped_studies
 
+MOST_SECONDS = 1e9
+"""Of a model: thirty years; more is no time."""
+
 
 def arm_lines(study: Study) -> list[dict[str, str]]:
     """What was asked for, a line an arm."""
@@ -50,8 +53,8 @@ def facts(rows: pd.DataFrame) -> list[tuple[str, str]]:
     sources = rows[["data_set", "data_source"]].dropna().drop_duplicates()
     dates = rows["finished_at"].dropna()
     found = {
-        "Training time": duration(float(rows["train_seconds"].sum())) + ", all models together",
-        "Scoring time": duration(float(rows["evaluate_seconds"].sum())),
+        "Training time": total(rows["train_seconds"]) + ", all models together",
+        "Scoring time": total(rows["evaluate_seconds"]),
         "Finished": f"{dates.min()} to {dates.max()}" if len(dates) else "",
         "Device": ", ".join(distinct(rows["device"])),
         "Commit": ", ".join(distinct(rows["commit"])),
@@ -59,6 +62,12 @@ def facts(rows: pd.DataFrame) -> list[tuple[str, str]]:
         "Versions": ", ".join(f"{package} {' and '.join(sorted(n))}" for package, n in packages.items()),
     }
     return [(name, value) for name, value in found.items() if value] if len(rows) else []
+
+
+def total(seconds: pd.Series[float]) -> str:
+    """So much time together, as far as it is told; a row may say anything."""
+    told = seconds[(seconds >= 0) & (seconds < MOST_SECONDS)]
+    return duration(float(told.sum()))
 
 
 def told_versions(text: str) -> dict[str, str]:

@@ -70,7 +70,7 @@ class Side:
             self.store.notices.damaged("what was in it is not merged"),
         )
         named = [
-            table.append_column(FILE, pa.array([str(path)] * len(table), pa.string()))
+            table.append_column(FILE, pa.array([one_line(path)] * len(table), pa.string()))
             for path, table in tables.items()
         ]
         empty = fields.append(pa.field(FILE, pa.string())).empty_table()

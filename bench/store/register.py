@@ -60,6 +60,13 @@ def without_place(configuration: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in kept.items() if key not in ("recipe", "strength", "seed")}
 
 
+def asks_for_scores(evaluation: Mapping[str, Any]) -> bool:
+    """Whether what is in no run's id is what it should be: a list of metrics, settings of the likelihood or none."""
+    metrics, likelihood = evaluation.get("metrics"), evaluation.get("likelihood")
+    texts = isinstance(metrics, list) and all(isinstance(name, str) for name in metrics)
+    return texts and (likelihood is None or isinstance(likelihood, dict))
+
+
 @dataclass(frozen=True, eq=False)
 class Register:
     """What a folder's study asks for."""
@@ -102,6 +109,8 @@ class Register:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
         if family is None or type(seed) is not int or not isinstance(strength, (int, float)):
+            return None
+        if not asks_for_scores(found["evaluation"]):
             return None
         return Identified(family.run_id(float(strength), seed), family, float(strength), seed)
 

@@ -158,6 +158,7 @@ def sound(table: pa.Table, register: Register, folder: Path, notices: Notices) -
     for name, values in said.items():
         found = table.column(name).to_pylist()
         agree &= np.array([a == b for a, b in zip(found, values, strict=True)], dtype=bool)
+    agree &= has_texts(table.column("metrics"))
     latents = np.array([run.family.configuration["latents"] for run in runs], dtype=np.int64)
     for name, column in register.legend.columns.items():
         if name in table.column_names and column.kind in ("list", "matrix"):
@@ -166,6 +167,14 @@ def sound(table: pa.Table, register: Register, folder: Path, notices: Notices) -
         notices.say(f"{folder}: {(~agree).sum()} rows contradict their own configuration and are left out")
         table = table.filter(pa.array(agree))
     return table
+
+
+def has_texts(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """For each row whether each text of a list is there; the list may be null."""
+    fits = np.ones(len(column), dtype=bool)
+    lacks = pc.list_flatten(column).is_null().to_numpy()
+    fits[pc.list_parent_indices(column).to_numpy()[lacks]] = False
+    return fits
 
 
 def has_shape(column: pa.ChunkedArray, latents: NDArray[np.int64]) -> NDArray[np.bool_]:

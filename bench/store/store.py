@@ -95,7 +95,7 @@ class Store:
                 inner.mkdir(parents=True, exist_ok=True)
             owned = study_file.claim(store.study_file, study)
             register = Register.of(study, contents).as_json(owned)
-            if not store.register_file.is_file() or store.register_file.read_bytes() != register.encode():
+            if not holds(store.register_file, register.encode()):
                 write_atomically(store.register_file, lambda path: path.write_bytes(register.encode()))
             store.remove_leftovers()
             damage.set_aside_damaged(store)
@@ -192,7 +192,7 @@ class Store:
             if row.status == "diverged"
             or (
                 row.status == "done"
-                and wanted <= set(row.metrics)
+                and wanted <= set(() if row.metrics is None else row.metrics)
                 and (likelihood is None or likelihood_in(row.configuration) == likelihood)
             )
         }
@@ -350,6 +350,14 @@ class Store:
 def refuse_other_study(store: Store, study: Study) -> None:
     """`BadInput` unless the folder's study differs from `study` in its grid of strengths and seeds at most."""
     study_file.refuse_other(store.study_file, study)
+
+
+def holds(path: Path, content: bytes) -> bool:
+    """Whether a file is there and holds just this."""
+    try:
+        return read_small(path) == content
+    except (OSError, ValueError):
+        return False
 
 
 def trained_in(path: Path) -> list[str]:

@@ -28,6 +28,9 @@ SUFFIX = ".safetensors"
 
 MOST_HEADER_BYTES = 32 * 1024 * 1024
 
+MOST_MODEL_BYTES = 2 * 1024**3
+"""Of one model: far more than any here. What claims more is not read into memory."""
+
 CHECKSUMS = "crc32"
 """In the header: of each model. Not `checksums`, as older versions have them, of the numbers alone."""
 
@@ -113,6 +116,8 @@ def checked_header(document: Any, first: int, size: int) -> Header:
         tensors[name], end = stacked, first + stop
     if end != size:
         raise ValueError(f"{size:,} bytes instead of {end:,}")
+    if (claimed := sum(stacked.bytes for stacked in tensors.values())) > MOST_MODEL_BYTES:
+        raise ValueError(f"a model of {claimed:,} bytes")
     return Header(tuple(run_ids), None if checksums is None else tuple(checksums), tensors)
 
 

@@ -22,6 +22,7 @@ from disbench.bench.cli import main
 from disbench.bench.figures import FIGURES
 from disbench.bench.store import Store, parquet_files
 from disbench.bench.store.register import Register
+from disbench.bench.sweep import with_earlier_metrics
 
 COMMANDS = (["status"], ["table"], ["compact"])
 """What every case goes through, unless it says more."""
@@ -97,6 +98,16 @@ def change_configuration(**changes):
             | {k: v for k, v in changes.items() if k in row}
             | {"configuration": json.dumps(json.loads(row["configuration"]) | changes, sort_keys=True)}
         )
+
+    return change
+
+
+def change_evaluation(**changes):
+    """A change of what a row's configuration says of its scores; most of that is in no run's id."""
+
+    def change(row):
+        told = json.loads(row["configuration"])
+        return row | {"configuration": json.dumps(told | {"evaluation": told["evaluation"] | changes})}
 
     return change
 
@@ -205,6 +216,25 @@ def test_pipes_folders_and_links_among_the_files(store, outcome):
     assert elsewhere.read_bytes() == b"a secret\n" * 100
 
 
+def test_names_that_are_no_text(store, outcome, tmp_path):
+    """Bytes that are no UTF-8, or that a terminal obeys: shown by their codes, and what is in the file counts."""
+    names = (b"\xff\xfe", b"a\n\x1b[2J<script>")
+    for path, name in zip(sorted(store.cohorts.iterdir()), names, strict=False):
+        path.rename(os.fsdecode(os.fsencode(store.cohorts) + b"/" + name + b".parquet"))
+    for folder, suffix in ((store.cohorts, b".parquet"), (store.weights, b".safetensors")):
+        Path(os.fsdecode(os.fsencode(folder) + b"/\xfe\x1b" + suffix)).write_bytes(b"none")
+    said, statuses, printed = outcome(*READERS, ["plot"])
+    assert statuses == {0}
+    assert r"cohorts/\udcfe\x1b.parquet is damaged" in said
+    assert "6 models: 6 done" in printed
+    page = (store.folder / "report.html").read_text()
+    assert r"cohorts/\udcff\udcfe.parquet" in page
+    assert "2J<script>" not in page
+    into = tmp_path / "merged"
+    assert main(["merge", str(store.folder), "--into", str(into)]) == 0
+    assert len(Store(into).rows()) == 6
+
+
 @pytest.mark.parametrize("name", ["cohorts", "weights", "history", "checkpoints", "damaged", "slurm"])
 def test_nothing_is_moved_or_removed_through_a_link_out_of_the_folder(name, store, tiny, tmp_path):
     """A stranger's link to somebody's models: what a sweep would set aside or join there is not ours."""
@@ -296,6 +326,9 @@ def test_titles_that_would_be_markup(store, outcome):
         (lambda row: row | {"configuration": None}, "of no run of this study"),
         (lambda row: row | {"configuration": "null"}, "of no run of this study"),
         (lambda row: row | {"configuration": '{"evaluation": 5}'}, "of no run of this study"),
+        (change_evaluation(metrics=5), "of no run of this study"),
+        (change_evaluation(metrics=["mig", None]), "of no run of this study"),
+        (change_evaluation(likelihood=[1]), "of no run of this study"),
         (change_configuration(data_set="../../../etc"), "of no run of this study"),
         (change_configuration(data_set="=cmd|' /C calc'!A0"), "of no run of this study"),
         (change_configuration(latents=10**9), "of no run of this study"),
@@ -311,6 +344,7 @@ def test_titles_that_would_be_markup(store, outcome):
         (lambda row: row | {"seed": None}, "contradict their own configuration"),
         (lambda row: row | {"status": "won"}, "contradict their own configuration"),
         (lambda row: row | {"status": None}, "contradict their own configuration"),
+        (lambda row: row | {"metrics": ["mig", None]}, "contradict their own configuration"),
     ],
 )  # fmt: skip
 def test_rows_that_are_none_of_the_studys(change, words, store, outcome):
@@ -389,11 +423,15 @@ def test_values_that_no_metric_gives(store, outcome):
         "kl_nats": float("-inf"),
         "metrics": None,
         "train_seconds": float("nan"),
+        "evaluate_seconds": float("inf"),
     }
     change_rows(store, lambda row: row | values)
     _, statuses, printed = outcome(*READERS)
     assert statuses == {0}
     assert "6 models: 6 done" in printed
+    assert len(with_earlier_metrics(store.study().runs(), store.rows())) == 6
+    assert len(store.finished()) == 6
+    assert len(store.finished(["mig"])) == 5
 
 
 def unpickled_extension(store: Store, path: Path, marker: Path) -> None:
