@@ -328,12 +328,14 @@ def test_the_second_and_the_third_may_disagree(swept, tmp_path):
     first = swept[1]["run_id"][0]
     for side, value in zip(sides, (None, 0.25, 0.75), strict=True):
         rewrite(side, lambda row, value=value: row | ({"mig": value} if row["run_id"] == first else {}))
-    with pytest.raises(BadInput, match=f"{sides[1]}/cohorts/.* and {sides[2]}/cohorts/.* mig is 0.25 .* and 0.75"):
+    with pytest.raises(
+        BadInput, match=f"{sides[1]}/cohorts/.* and {sides[2]}/cohorts/.* mig is 0.25 .* and 0.75"
+    ):
         merge(sides, tmp_path / "out")
 
 
 def test_estimates_of_the_likelihood_come_along(swept, tiny, tmp_path):
-    """One machine has estimated log p(x) and not scored MIG: the row of both says by which settings it was estimated."""
+    """One machine estimated log p(x) and did not score MIG: the row of both says by which settings it was estimated."""
     sides = [Path(shutil.copytree(swept[0], tmp_path / name)) for name in ("mig", "likelihood")]
     settings = {"samples": 64}
 
