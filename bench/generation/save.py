@@ -19,7 +19,7 @@ from ..figures.tiles import mosaic
 from ..run import Run
 from ..run_model import Conditioning
 from ..store import Store
-from ..tables import variants_by_objective
+from ..tables import GROUP, variants_by_objective
 from .kinds import KINDS, Question
 
 MOST_COUNT = 64
@@ -60,10 +60,9 @@ def chosen_models(store: Store, which: Which) -> pd.DataFrame:
             if not len(found):
                 raise unknown(column.replace("_id", ""), f"{wanted}", known, where=str(store.folder))
     if which.seed is None and which.run_id is None:
-        setting = ["data_set", "condition", "objective", "variant", "strength"]
         first = found.assign(variant=variants_by_objective(found)).sort_values("seed", kind="stable")
-        kept = first.groupby(setting, sort=False, dropna=False).head(1).index
-        found = found.loc[[label for label in found.index if label in set(kept)]]
+        kept = first.groupby(GROUP, sort=False, dropna=False).head(1).index
+        found = found[found.index.isin(kept)]
     trained = store.trained()
     found = found[found["run_id"].isin(trained.keys())]
     if not len(found):

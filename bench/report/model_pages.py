@@ -24,7 +24,7 @@ from ..evaluation import SCORES
 from ..figures.traversals import Sheet, sheet_of
 from ..one_line import one_line
 from ..store import Store
-from ..tables import ARROWS, variants_by_objective
+from ..tables import ARROWS, GROUP, variants_by_objective
 from .curves import Curve, curves_of
 from .model_table import words_of
 from .pictures import fitted
@@ -96,9 +96,8 @@ def model_pages(store: Store, rows: pd.DataFrame, most: int | None) -> list[Mode
 
 def by_seed(rows: pd.DataFrame) -> list[Any]:
     """Labels of rows: the first model of every setting, then the second, in the order of seeds."""
-    setting = ["data_set", "condition", "objective", "variant", "strength"]
     ordered = rows.sort_values("seed", kind="stable")
-    place = ordered.groupby(setting, sort=False, dropna=False).cumcount()
+    place = ordered.groupby(GROUP, sort=False, dropna=False).cumcount()
     return list(place.sort_values(kind="stable").index)
 
 
