@@ -399,6 +399,9 @@ def check_arm(arm: Arm, where: str) -> None:
 
 def check_names(arm: Arm, where: str) -> None:
     """Refuse what makes no sense whatever the data set holds: names that are not in the tables, wrong options."""
+    for key, text in (("data_set", arm.data_set), ("condition", arm.condition or "")):
+        if not text.isprintable():
+            raise BadInput(f"{where}: {key} has characters that cannot be shown: {text!r}")
     if arm.objective not in OBJECTIVES:
         raise unknown("objective", arm.objective, OBJECTIVES, where=where)
     if arm.architecture not in ARCHITECTURES:

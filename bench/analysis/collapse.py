@@ -60,6 +60,7 @@ def study_collapse(
         BadInput: no study there, no finished model with weights and images, epsilon or delta out of range.
     """
     store = store if isinstance(store, Store) else Store.existing(store)
+    store.study()  # refused if it makes no sense to this version
     rows = store.rows()
     found, left_out = families(store, rows)
     if not found:

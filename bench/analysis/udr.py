@@ -70,6 +70,7 @@ def study_udr(
         Duan et al. 2020, "Unsupervised Model Selection for Variational Disentangled Representation Learning".
     """
     store = store if isinstance(store, Store) else Store.existing(store)
+    store.study()  # refused if it makes no sense to this version
     if correlation not in ("lasso", "spearman"):
         raise BadInput(f"correlation must be lasso or spearman, got {correlation!r}")
     rows = store.rows()

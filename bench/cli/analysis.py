@@ -8,10 +8,13 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..bad_input import BadInput, unknown
 from .sweep import Commands, listed
+
+if TYPE_CHECKING:
+    from ..store import Store
 
 FORMATS = ("md", "csv", "json")
 
@@ -69,7 +72,7 @@ def show_agreement(arguments: argparse.Namespace) -> int:
     from ..store import Store
 
     require_format(arguments.format)
-    rows = Store.existing(arguments.folder).rows()
+    rows = sensible(Store.existing(arguments.folder)).rows()
     done = int((rows["status"] == "done").sum())
     found = agreement(rows, scores_asked_for(arguments, rows), within=arguments.within)
     if not arguments.scores:
@@ -93,6 +96,12 @@ def show_agreement(arguments: argparse.Namespace) -> int:
             ]
         )
     return 0
+
+
+def sensible(store: Store) -> Store:
+    """A store whose study makes sense to this version of disbench, or `BadInput`."""
+    store.study()
+    return store
 
 
 def scores_asked_for(arguments: argparse.Namespace, rows: Any) -> list[str] | None:

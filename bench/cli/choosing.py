@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bad_input import BadInput, unknown
-from .analysis import print_json, records, require_format, say_left_out, scores_asked_for
+from .analysis import print_json, records, require_format, say_left_out, scores_asked_for, sensible
 from .sweep import Commands, listed
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def rows_of(arguments: argparse.Namespace) -> pd.DataFrame:
     from ..store import Store
 
     require_format(arguments.format)
-    return Store.existing(arguments.folder).rows()
+    return sensible(Store.existing(arguments.folder)).rows()
 
 
 def judges(arguments: argparse.Namespace, rows: pd.DataFrame) -> list[str]:

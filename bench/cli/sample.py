@@ -57,6 +57,7 @@ def handle(arguments: argparse.Namespace) -> int:
     if arguments.draw < 0:
         raise BadInput(f"--draw must be at least 0, got {arguments.draw}")
     store = Store.existing(arguments.folder)
+    store.study()  # refused if it makes no sense to this version
     if arguments.out is None:
         store.refuse_links_out("samples")
     which = Which(arguments.run, arguments.objective, arguments.strength, arguments.seed)

@@ -246,6 +246,7 @@ def save_figures(store: Store) -> list[Path]:
     A figure or film of an earlier call that the results no longer allow is removed.
     """
     store.refuse_links_out("figures")
+    store.study()  # refused if it makes no sense to this version
     folder, rows, state = store.folder / "figures", store.rows(), fingerprint(store)
     written: list[Path] = []
     try:

@@ -25,6 +25,21 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 1_000_000
 
+MOST_LATENTS = 100_000
+
+OF_ARM = (
+    "data_set",
+    "architecture",
+    "objective",
+    "condition",
+    "latents",
+    "steps",
+    "batch_size",
+    "learning_rate",
+    "precision",
+)
+"""What a configuration takes from its arm as it is."""
+
 SEED, STRENGTH = "\0seed", "\0strength"
 
 
@@ -122,19 +137,43 @@ class Register:
 
     @classmethod
     def of_json(cls, content: bytes, study_file: bytes) -> Register | None:
-        """What `as_json` made; None if it is of another study file or version of disbench, or damaged."""
+        """What `as_json` made; None if it is of another study file or version of disbench, or damaged.
+
+        Whoever wrote it could write the study file too: what both say must be the same, and make sense to readers.
+        """
         try:
             document = parsed_json(content)
             if {key: document[key] for key in edition(study_file)} != edition(study_file):
                 return None
             families = [Family(arm["configuration"], arm["strengths"]) for arm in document["arms"]]
             seeds = [int(seed) for seed in document["seeds"]]
+            legend = Legend.of_json(document["legend"])
+            asked = parsed_json(study_file)["arms"]
+            if not all(is_of(f.configuration, arm, legend) for f, arm in zip(families, asked, strict=True)):
+                return None
             strengths = [strength for family in families for strength in family.strengths]
             if len(strengths) * len(seeds) > MOST_RUNS or not all(map(math.isfinite, strengths)):
                 return None
-            return cls(str(document["name"]), families, seeds, Legend.of_json(document["legend"]))
+            return cls(str(document["name"]), families, seeds, legend)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
             return None
+
+
+def is_of(configuration: Mapping[str, Any], arm: Mapping[str, Any], legend: Legend) -> bool:
+    """Whether a configuration is what an arm of a study file asks for, as far as both say it, in texts to be shown."""
+    texts = [configuration[name] for name in ("data_set", "architecture", "objective", "condition")]
+    shown = all(isinstance(text, str) and text.isprintable() for text in texts if text is not None)
+    latents, options = configuration["latents"], configuration["options"]
+    return (
+        all(configuration[name] == arm[name] for name in OF_ARM)
+        and shown
+        and isinstance(options, dict)
+        and all(isinstance(value, (str, int, float)) for value in options.values())
+        and all(isinstance(configuration[name], dict | None) for name in ("correlation", "hold_out"))
+        and configuration["objective"] in legend.objectives
+        and type(latents) is int
+        and 0 < latents <= MOST_LATENTS
+    )
 
 
 def edition(study_file: bytes) -> dict[str, Any]:

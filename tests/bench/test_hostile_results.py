@@ -21,7 +21,7 @@ from disbench.bench import BadInput
 from disbench.bench.cli import main
 from disbench.bench.figures import FIGURES
 from disbench.bench.store import Store, parquet_files
-from disbench.bench.store.register import Register
+from disbench.bench.store.register import Register, edition
 from disbench.bench.sweep import with_earlier_metrics
 
 COMMANDS = (["status"], ["table"], ["compact"])
@@ -279,6 +279,13 @@ def first_arm(**changes):
     return lambda told: told | {"arms": [told["arms"][0] | changes]}
 
 
+def arms(**changes):
+    """A change of what a register says of every arm."""
+    return lambda told: (
+        told | {"arms": [arm | {"configuration": arm["configuration"] | changes} for arm in told["arms"]]}
+    )
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -288,6 +295,16 @@ def first_arm(**changes):
         first_arm(configuration=[]),
         first_arm(configuration={"evaluation": {}, "data_set": "\0seed"}),
         first_arm(strengths=[float("inf")]),
+        arms(objective="nonesuch"),
+        arms(objective=["vae"]),
+        arms(data_set="/etc/passwd"),
+        arms(data_set=5),
+        arms(condition="\x1b[2J"),
+        arms(latents="x"),
+        arms(latents=10**30),
+        arms(latents=None),
+        arms(options=[1]),
+        arms(hold_out=5),
         first_arm(strengths=["\0strength"]),
         lambda told: told | {"legend": PICKLED},
         lambda told: told | {"legend": 5},
@@ -300,6 +317,19 @@ def test_registers_that_are_none(change, store, outcome):
     _, statuses, printed = outcome(["status"], ["table"])
     assert statuses == {0}
     assert "6 models: 6 done" in printed
+
+
+@pytest.mark.parametrize(
+    "changes", [{"objective": "nonesuch"}, {"architecture": "os.system"}, {"data_set": "x\x1b[2J.npz"}]
+)
+def test_a_register_and_a_study_that_agree_on_nonsense(changes, store, outcome):
+    """Whoever forges one can forge the other: then the study file is refused, with one line."""
+    told = json.loads(store.study_file.read_text())
+    store.study_file.write_text(json.dumps(told | {"arms": [arm | changes for arm in told["arms"]]}))
+    register = json.loads(store.register_file.read_text()) | edition(store.study_file.read_bytes())
+    register["legend"]["objectives"]["nonesuch"] = {"title": "x", "strength": None}
+    store.register_file.write_text(json.dumps(arms(**changes)(register)))
+    assert outcome(["report"], ["plot"], ["agreement"], ["selection"], ["collapse"], ["sample"])[1] == {2}
 
 
 def test_titles_that_would_be_markup(store, outcome):
@@ -693,6 +723,7 @@ def test_merging_with_a_stranger(store, made_up, tmp_path, capfd):
 
 def test_the_register_is_bound_to_its_study(tiny):
     """One of another study file is not used, whatever it says."""
-    text = Register.of(tiny).as_json(b"one").encode()
-    assert Register.of_json(text, b"one") is not None
-    assert Register.of_json(text, b"another") is None
+    content = tiny.model_dump_json().encode()
+    text = Register.of(tiny).as_json(content).encode()
+    assert Register.of_json(text, content) is not None
+    assert Register.of_json(text, content + b" ") is None

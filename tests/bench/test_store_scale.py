@@ -116,10 +116,18 @@ def test_the_register_has_the_ids_of_the_runs(name):
         assert Run.from_configuration(json.loads(json.dumps(run.configuration))) == run
 
 
+@pytest.mark.parametrize("name", sorted(shipped_studies()))
+def test_the_register_of_every_study_is_taken_as_it_is_written(name):
+    """What it and the study file say of an arm is compared; what a sweep writes must pass."""
+    study = load_study(name)
+    content = study.model_dump_json().encode()
+    assert Register.of_json(Register.of(study).as_json(content).encode(), content) is not None
+
+
 def test_a_register_says_what_the_code_says(tiny):
     """Through JSON and back: ids, columns and titles."""
-    register = Register.of(tiny)
-    again = Register.of_json(register.as_json(b"study").encode(), b"study")
+    register, content = Register.of(tiny), tiny.model_dump_json().encode()
+    again = Register.of_json(register.as_json(content).encode(), content)
     assert again is not None
     assert again.run_ids == register.run_ids
     assert again.legend == Legend.of_code()
