@@ -85,8 +85,7 @@ def model_pages(store: Store, rows: pd.DataFrame, most: int | None) -> list[Mode
     rows = rows.assign(variant=variants_by_objective(rows))
     chosen = rows.loc[sorted(by_seed(rows)[:most], key=rows.index.get_loc)]
     looks = looked_into(store, chosen[chosen["status"] == "done"])
-    history = store.history() if len(chosen) else None
-    points = dict(iter(history.groupby("run_id"))) if history is not None and len(history) else {}
+    points = dict(iter(store.history(set(chosen["run_id"])).groupby("run_id")))
     files = store.files_of(chosen["run_id"])
     return [
         page_of(row, looks, points.get(row["run_id"]), files.get(row["run_id"], ""))

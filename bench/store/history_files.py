@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from .faults import Notices
 from .parquet_files import read_table, save_table
@@ -39,13 +40,19 @@ def save_history(path: Path, points: Sequence[Mapping[str, Any]]) -> None:
     )
 
 
-def read_history(folder: Path, notices: Notices) -> pd.DataFrame:
-    """Every point of every training that is finished, a row each; each training once."""
+def read_history(folder: Path, notices: Notices, run_ids: Collection[str] | None = None) -> pd.DataFrame:
+    """Every point of every training that is finished, or of these alone, a row each; each training once."""
     fields = pa.schema(HISTORY_FIELDS)
+    wanted = None if run_ids is None else pa.array(sorted(run_ids), pa.string())
+
+    def points(path: Path) -> pa.Table:
+        table = read_table(path, fields, required=HISTORY_FIELDS)
+        return table if wanted is None else table.filter(pc.is_in(table.column("run_id"), wanted))
+
     found = read_each(
         folder,
         ".parquet",
-        lambda path: read_table(path, fields, required=HISTORY_FIELDS),
+        points,
         notices.damaged("the curves of its models are missing, their scores are not"),
     )
     table = pa.concat_tables([fields.empty_table(), *found.values()])

@@ -233,9 +233,9 @@ class Store:
                 )
         return {run_id: file for run_id, (_, file) in newest.items()}
 
-    def history(self) -> pd.DataFrame:
-        """Every point of every training that is finished, a row each: `HISTORY_FIELDS`."""
-        return history_files.read_history(self.histories, self.notices)
+    def history(self, run_ids: Collection[str] | None = None) -> pd.DataFrame:
+        """Every point of every training that is finished, or of these alone, a row each: `HISTORY_FIELDS`."""
+        return history_files.read_history(self.histories, self.notices, run_ids)
 
     def save_history(self, cohort: Cohort, points: Sequence[Mapping[str, Any]]) -> None:
         """Keep what was recorded while a cohort trained."""
