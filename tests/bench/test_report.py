@@ -330,3 +330,12 @@ def test_a_failed_model_has_its_error_on_its_page(copy):
     rewrite(copy, lambda row: row | {"status": "failed", "error": "MemoryError: <b>no room</b>"})
     for page in sections(save_report(copy).read_text(encoding="utf-8")).values():
         assert "failed: <code>MemoryError: &lt;b&gt;no room&lt;/b&gt;</code>" in page
+
+
+def test_curves_of_some_models_are_those_among_all(swept):
+    """A page of a few models need not hold the points of 12,600; of none there are none."""
+    store = Store(swept[0])
+    whole, some = store.history(), set(swept[1]["run_id"].iloc[[0, -1]])
+    wanted = whole[whole["run_id"].isin(some)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(store.history(some).reset_index(drop=True), wanted)
+    assert len(store.history(set())) == 0
