@@ -343,7 +343,7 @@ def test_models_that_are_missing_in_the_end_are_said(swept, tiny_file, monkeypat
     """A file of rows that was damaged while the sweep ran, say: exit 1 and the command, not a table of less."""
     monkeypatch.setattr(sys.modules["disbench.bench.sweep"], "sweep", lambda *_, **__: swept[1].iloc[1:])
     assert main(["sweep", str(tiny_file), "--out", str(swept[0])]) == 1
-    assert "1 of 6 models are missing. To continue: disbench " in capsys.readouterr().err
+    assert "1 of 6 models are missing. To continue: disbench" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

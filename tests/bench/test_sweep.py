@@ -224,7 +224,7 @@ if __name__ == "__main__":
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc to find the workers")
 def test_a_dying_worker_costs_its_cohort_only_and_no_worker_outlives_its_parent(tiny_file, tmp_path):
     """Kill a worker, and the three after it: their run is a failed row, the others done. Kill the parent: all go."""
-    command = [DISBENCH, "sweep", str(tiny_file), "--workers", "2", "--set", "steps=1000", "--out"]
+    command = [DISBENCH, "sweep", str(tiny_file), "--workers", "2", "--set", "steps=2000", "--out"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
     def working(pid):
@@ -233,6 +233,7 @@ def test_a_dying_worker_costs_its_cohort_only_and_no_worker_outlives_its_parent(
 
     with subprocess.Popen([*command, str(tmp_path / "worker")], **quiet) as process:
         wait_until(lambda: list(tmp_path.glob("worker/cohorts/*.parquet")))
+        time.sleep(0.5)  # whoever wrote it has taken the next one
         victim, other = working(process.pid)
         known = {victim, other}
         os.kill(victim, signal.SIGKILL)
@@ -349,8 +350,8 @@ def test_a_cohort_that_is_begun_again_scores_the_rest(swept, tiny, tmp_path, mon
     folder = shutil.copytree(swept[0], tmp_path / "out")
     store = Store(folder)
     runs = tuple(run for run in tiny.runs() if run.objective == "beta_vae")
-    path = next(iter(store.cohorts.glob("*.parquet")))
-    gone = set(pd.read_parquet(path)["run_id"])
+    held = {path: set(pd.read_parquet(path)["run_id"]) for path in store.cohorts.glob("*.parquet")}
+    path, gone = next((path, ids) for path, ids in held.items() if ids & {run.run_id for run in runs})
     path.unlink()
     real, scored = work_module.scores, []
 
