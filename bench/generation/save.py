@@ -86,7 +86,8 @@ def save_grids(
         rows: of `chosen_models`.
         kinds: keys of `KINDS`.
         folder: is made if it is not there.
-        condition: of conditional models, `shape=heart` or `digit=3`: a class by its name or its number.
+        condition: of conditional models, `shape=heart` or `digit=3`: a class by its name or its number. Models that
+            are told another factor, or none, are passed over where there are such that are told this one.
         asked: further fields of `Question`.
 
     Raises:
@@ -100,6 +101,8 @@ def save_grids(
         raise BadInput(f"count must be 1 to {MOST_COUNT}, got {asked['count']}")
     if asked.get("temperature", 1.0) < 0:
         raise BadInput(f"temperature must be at least 0, got {asked['temperature']:g}")
+    if condition is not None and (told := rows["condition"] == condition.partition("=")[0].strip()).any():
+        rows = rows[told]
     opened: dict[str, DataSet] = {}
     names = names_of(rows)
     for row in rows.to_dict("records"):

@@ -161,6 +161,12 @@ def test_command_writes_a_picture_a_model_and_kind(swept, tmp_path, capsys):
     assert {path.split("_")[-1] for path in printed} == {"prior.png", "traversal.png"}
 
 
+def test_a_condition_is_for_models_that_are_told_it(store, tmp_path):
+    """The others of the folder are passed over."""
+    paths = list(save_grids(store, chosen_models(store, Which()), ["prior"], tmp_path, condition="digit=7"))
+    assert [path.name.split("_")[0] for path in paths] == ["cvae"]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -170,7 +176,7 @@ def test_command_writes_a_picture_a_model_and_kind(swept, tmp_path, capsys):
         (["--count", "0"], "count must be 1 to 64, got 0"),
         (["--temperature", "-1"], "temperature must be at least 0"),
         (["--draw", "-1"], "--draw must be at least 0"),
-        (["--condition", "digit=3"], "is told no factor"),
+        (["--objective", "beta_vae", "--condition", "digit=3"], "is told no factor"),
         (["--objective", "cvae", "--condition", "digit=12"], "unknown class of digit '12'"),
         (["--objective", "cvae", "--condition", "shape=1"], "unknown factor 'shape'"),
         (["--objective", "cvae", "--condition", "digit"], "--condition takes FACTOR=CLASS"),
