@@ -208,22 +208,21 @@ def harm_checkpoint(scene: Scene, chance: random.Random) -> str | None:
 
 def harm_rows(scene: Scene, chance: random.Random) -> str | None:
     """Damage a file of rows while sweeps run."""
-    scene.any_running(chance)
-    for path in shuffled(scene.files("cohorts", ".parquet"), chance):
-        run_ids = ids_in(path)
-        if run_ids:
-            scene.rows_harmed |= run_ids
-            return harm(path, chance)
-    return None
+    return harm_table(scene, chance, "cohorts", scene.rows_harmed)
 
 
 def harm_history(scene: Scene, chance: random.Random) -> str | None:
     """Damage a file of what was recorded over training."""
+    return harm_table(scene, chance, "history", scene.curves_harmed)
+
+
+def harm_table(scene: Scene, chance: random.Random, folder: str, harmed: set[str]) -> str | None:
+    """Damage a Parquet file of a folder, and note whose runs' it was."""
     scene.any_running(chance)
-    for path in shuffled(scene.files("history", ".parquet"), chance):
+    for path in shuffled(scene.files(folder, ".parquet"), chance):
         run_ids = ids_in(path)
         if run_ids:
-            scene.curves_harmed |= run_ids
+            harmed |= run_ids
             return harm(path, chance)
     return None
 

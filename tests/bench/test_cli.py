@@ -9,20 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
-from disbench.bench.cli import main
+from command_line import run
 
 DISBENCH = str(Path(sys.executable).with_name("disbench"))
-
-
-def run(capsys, *arguments):
-    """Exit status, standard output and standard error of one command in this process."""
-    try:
-        status = main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        status = stop.code
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
 
 
 def refused(capsys, *arguments):

@@ -7,19 +7,9 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import run
 
 from disbench.bench import agreement, study_udr
-from disbench.bench.cli import main
-
-
-def run(capsys, *arguments):
-    """Exit status, standard output and standard error."""
-    try:
-        status = main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        status = stop.code
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
 
 
 def refused(capsys, *arguments):

@@ -5,11 +5,11 @@ import json
 
 import pandas as pd
 import pytest
+from command_line import run
 
 from disbench.bench.analysis.comparison import comparison
 from disbench.bench.analysis.recommendation import recommendation
 from disbench.bench.analysis.variance import variance_shares
-from disbench.bench.cli import main
 from disbench.bench.study import parse_study
 
 STUDY = {
@@ -34,16 +34,6 @@ STUDY = {
 def store(fill, tmp_path_factory):
     """Twelve made-up models on each of two data sets, with every score."""
     return fill(tmp_path_factory.mktemp("choosing") / "out", parse_study(STUDY, "choosing.toml"), points=1)
-
-
-def run(capsys, *arguments):
-    """Exit status, standard output and standard error."""
-    try:
-        status = main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        status = stop.code
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
 
 
 COMMANDS = {

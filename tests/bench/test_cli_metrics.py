@@ -5,20 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from command_line import run
 
-from disbench.bench.cli import main
 from disbench.bench.speed.scoring import as_markdown, codes_like_a_vae
 from disbench.metrics import METRICS, mig
-
-
-def run(capsys, *arguments):
-    """Exit status, standard output, standard error of one command."""
-    try:
-        status = main([str(argument) for argument in arguments])
-    except SystemExit as end:
-        status = end.code
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
 
 
 def test_list(capsys):
