@@ -70,6 +70,7 @@ def test_an_absent_file_is_told_where_to_go(own_folders: tuple[Path, Path]) -> N
         (b"a foreign file", "does not begin as IDX bytes"),
         (b"", "does not begin as IDX bytes"),
     ],
+    ids=["half a gzip", "a byte short", "eleven of twelve", "wide numbers", "foreign", "empty"],
 )
 def test_a_damaged_file_is_one_clear_line(own_folders: tuple[Path, Path], content: bytes, why: str) -> None:
     write(MNIST_FILES)
