@@ -8,11 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from disbench.datasets import DataSet, correlated
+from disbench.datasets import DataSet, correlated, entry
 
-from .objectives import OBJECTIVES
+from .catalogue import OBJECTIVES
 from .randomness import integers, normal, uniform
 from .run import Cohort
+from .run_model import noise_width
 
 DRAWN_AHEAD = 64
 """Steps whose indices and noise are made in one go."""
@@ -26,7 +27,7 @@ class Batch(NamedTuple):
     indices: Tensor
     """[S, B or 2 B], which images."""
     noise: Tensor
-    """[S, B or 2 B, D], standard normal; for more than one code an image as many times B, the first of each first."""
+    """[S, B or 2 B, W], standard normal; for more than one code an image as many times B, the first of each first."""
     order: Tensor
     """[S, B, D], for each latent a permutation of the batch; [S, 0, D] where none is needed."""
 
@@ -42,6 +43,11 @@ class Batches:
         self.all_differ = len(self.seeds) == len(cohort.runs)
         self.drawn = run.batch_size * (2 if run.options.get("permute") == "second_batch" else 1)
         self.permutes = OBJECTIVES[run.objective].helper is not None
+        self.width = noise_width(run)
+        self.choosing = OBJECTIVES[run.objective].choosing
+        if self.choosing is not None:
+            self.chances = self.choosing.chances(entry(run.data_set))
+            self.choose = self.choosing.prepare(run, data, self.seeds)
         self.sampler = (
             None
             if run.correlation is None
@@ -50,16 +56,24 @@ class Batches:
 
     def of(self, steps: range) -> Iterator[Batch]:
         """The batches of consecutive steps, in order."""
-        latents, numbers = self.run.latents, torch.tensor(list(steps), dtype=self.dtype, device=self.device)
+        numbers = torch.tensor(list(steps), dtype=self.dtype, device=self.device)
         indices = self.indices(steps)
         rows = self.drawn * self.run.codes_an_image
-        noise = self.draw(normal, "noise", steps, (rows, latents), dtype=self.dtype)
+        noise = self.draw(normal, "noise", steps, (rows, self.width), dtype=self.dtype)
         order = self.order(steps)
         for t in range(len(steps)):
             yield Batch(numbers[t], indices[:, t], noise[:, t], order[:, t])
 
     def indices(self, steps: range) -> Tensor:
         """Which images, [S, steps, drawn]."""
+        drawn = self.drawn_indices(steps)
+        if self.choosing is None:
+            return drawn
+        chances = self.draw(uniform, "pairs", steps, (self.drawn, self.chances))
+        return self.choose(drawn, chances)
+
+    def drawn_indices(self, steps: range) -> Tensor:
+        """Images one by one, [S, steps, drawn]."""
         if self.sampler is None:
             return self.draw(integers, "data", steps, (self.drawn,), below=self.size)
         chances = self.draw(uniform, "data", steps, (self.drawn, 2), dtype=torch.float64)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
+from torch.utils._pytree import tree_map
 
 from disbench.datasets import DataSet
 
@@ -70,18 +71,21 @@ def train(
     strengths = torch.tensor([r.strength for r in cohort.runs], dtype=dtype, device=device)
     losses = losses_of(cohort, len(data), lowering)
     condition, tally = Conditioning.of(run), Tally(on_images)
+    tells = condition.training(data, batches.seeds)
 
     def step_of(batch: Batch) -> ForwardPass:
         flat = batch.indices.flatten()
         images = data.images(flat).to(dtype).unflatten(0, batch.indices.shape)
-        factors = data.factors(flat) if condition.size else flat[:, None]
-        told = condition.one_hot(factors, dtype).unflatten(0, batch.indices.shape)
+        factors = (data.factors(flat) if condition.telling else flat[:, None]).unflatten(
+            0, batch.indices.shape
+        )
+        told = tells(batch.indices, factors).to(dtype)
         seen = [batches.to_each(part) for part in (images, told, batch.noise, batch.order)]
         state.optimiser.zero_grad(set_to_none=True)
-        loss, outcome = losses(state.model, state.helper, *seen, strengths, batch.step)
+        loss, outcome = losses(state.model, state.buffers, state.helper, *seen, strengths, batch.step)
         loss.sum().backward()
         state.optimiser.step()
-        return ForwardPass(*(part.detach() for part in outcome))
+        return tree_map(lambda part: part.detach(), outcome)
 
     with matrix_units(run.precision):
         advance: Callable[[Batch], ForwardPass] = step_of

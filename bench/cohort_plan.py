@@ -14,6 +14,7 @@ from disbench.datasets import DataSet, entry, load
 from .batches import DRAWN_AHEAD
 from .cohort import train
 from .lowering import TRIED
+from .objectives import PLAIN_OBJECTIVES
 from .out_of_memory import is_out_of_memory
 from .run import Cohort, Plan, Run, digest
 from .run_model import Conditioning
@@ -141,6 +142,8 @@ def program(run: Run) -> str:
     """Hash of what a plan depends on: runs of other data, strengths or lengths of training take the same one."""
     parts = (run.architecture, run.objective, run.options.get("permute"), run.latents, run.batch_size)
     several = [run.codes_an_image] if run.codes_an_image > 1 else []
+    if run.objective not in PLAIN_OBJECTIVES:  # its options may be of its nets and its batch
+        several.append(digest(dict(run.options)))
     return digest(
         [*parts, *several, run.precision, Conditioning.of(run).size, entry(run.data_set).image_shape]
     )

@@ -11,11 +11,14 @@ from torch import Tensor
 from disbench.datasets import DataSet
 from disbench.metrics import METRICS, Score, compute, gaussian_kl
 
+from .catalogue import OBJECTIVES
 from .likelihood import MARGINAL_LIKELIHOOD_SCORES
-from .models import VAE
+from .models import KL_NATS, Model
 from .randomness import integers, normal
 from .run import Run
-from .run_model import Conditioning
+from .run_model import Conditioning, code_width
+from .task_catalogue import TASKS
+from .tasks import Subject
 
 ENCODED_AT_ONCE = 128
 """Images in one forward pass: what stays in a CPU's cache. Changes no number."""
@@ -53,6 +56,7 @@ SCORES: dict[str, Score] = {
         HELD_OUT_SCORES,
         MARGINAL_LIKELIHOOD_SCORES,
         *(metric.scores for metric in METRICS.values()),
+        *(task.scores for task in TASKS.values()),
     )
     for score in scores
 }
@@ -72,11 +76,16 @@ class Encoded(NamedTuple):
     """[N, D]."""
     reconstruction: Tensor
     """[N], -log p(x | z) in nats with one posterior sample."""
+    kl: Tensor
+    """[N], KL(q(z | x) || p(z)) in nats."""
     train: int
 
     def is_finite(self) -> bool:
         """Whether every code and every reconstruction is a number."""
-        return all(bool(torch.isfinite(part).all()) for part in (self.mean, self.logvar, self.reconstruction))
+        return all(
+            bool(torch.isfinite(part).all())
+            for part in (self.mean, self.logvar, self.reconstruction, self.kl)
+        )
 
 
 def evaluated_indices(run: Run, size: int) -> tuple[Tensor, int]:
@@ -97,22 +106,23 @@ def evaluated_indices(run: Run, size: int) -> tuple[Tensor, int]:
 
 
 @torch.no_grad()
-def encode(run: Run, model: VAE, data: DataSet) -> Encoded:
+def encode(run: Run, model: Model, data: DataSet) -> Encoded:
     """Encode the images that the run is scored on, and reconstruct each once."""
     indices, train = evaluated_indices(run, len(data))
-    noise = normal([run.seed], "metric", [1], len(indices) * run.latents)[0, 0].reshape(-1, run.latents)
-    condition, parts = Conditioning.of(run), []
+    width = code_width(run)
+    noise = normal([run.seed], "metric", [1], len(indices) * width)[0, 0].reshape(-1, width)
+    told, parts = Conditioning.of(run).evaluation(data), []
     for batch, batch_noise in zip(
         indices.to(data.device).split(ENCODED_AT_ONCE),
         noise.to(data.device).split(ENCODED_AT_ONCE),
         strict=True,
     ):
         factors = data.factors(batch)
-        outcome = model(data.images(batch), condition.one_hot(factors, torch.float32), batch_noise)
+        outcome = model(data.images(batch), told(batch, factors), batch_noise)
         per_pixel = torch.nn.functional.softplus(outcome.logits) - outcome.images * outcome.logits
-        parts.append((factors, outcome.mean, outcome.logvar, per_pixel.flatten(1).sum(dim=1)))
-    factors, mean, logvar, reconstruction = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
-    return Encoded(indices, factors, mean, logvar, reconstruction, train)
+        kl = outcome.extra.get(KL_NATS, gaussian_kl(outcome.mean, outcome.logvar)).sum(dim=1)
+        parts.append((factors, outcome.mean, outcome.logvar, per_pixel.flatten(1).sum(dim=1), kl))
+    return Encoded(indices, *(torch.cat(column).cpu() for column in zip(*parts, strict=True)), train)
 
 
 def scores(run: Run, encoded: Encoded, dataset_size: int, held_out: Tensor | None = None) -> dict[str, Any]:
@@ -123,19 +133,18 @@ def scores(run: Run, encoded: Encoded, dataset_size: int, held_out: Tensor | Non
     evaluated images a model that was trained on a part did not see.
     """
     told = Conditioning.of(run)
-    kept = [k for k in range(encoded.factors.shape[1]) if not (told.size and k == told.column)]
-    kl = gaussian_kl(encoded.mean, encoded.logvar).sum(dim=1)
+    kept = [k for k in range(encoded.factors.shape[1]) if k != told.column]
+    objective = OBJECTIVES[run.objective]
+    posterior = objective.codes == "posterior"
     arrays: dict[str, Any] = {
         "codes": encoded.mean,
-        "mean": encoded.mean,
-        "logvar": encoded.logvar,
+        "mean": encoded.mean if posterior else None,
+        "logvar": encoded.logvar if posterior else None,
         "factors": encoded.factors[:, kept] if kept else None,
-        "condition": encoded.factors[:, told.column] if told.size else None,
+        "condition": encoded.factors[:, told.column] if told.column is not None else None,
     }
     return {
-        "elbo_nats": -float((encoded.reconstruction + kl).mean()),
-        "reconstruction_nats": float(encoded.reconstruction.mean()),
-        **by_side(encoded.reconstruction, kl, held_out),
+        **terms_of(encoded, held_out, bound=objective.bound),
         **compute(
             possible(run.evaluation.metrics, arrays),
             **arrays,
@@ -147,16 +156,37 @@ def scores(run: Run, encoded: Encoded, dataset_size: int, held_out: Tensor | Non
     }
 
 
-def by_side(reconstruction: Tensor, kl: Tensor, held_out: Tensor | None) -> dict[str, float]:
-    """Likelihood scores of the images [N] on each side of a split that any of them is on."""
-    if held_out is None:
-        return {}
-    sides = {"held_out": held_out, "kept": ~held_out}
+def terms_of(encoded: Encoded, held_out: Tensor | None, *, bound: bool) -> dict[str, float]:
+    """Likelihood scores of all images [N], and of those on each side of a split that any of them is on.
+
+    Without the bound where reconstruction and KL are none.
+    """
+    every = torch.ones(len(encoded.indices), dtype=torch.bool)
+    sides = {"": every}
+    if held_out is not None:
+        sides |= {"held_out_": held_out, "kept_": ~held_out}
     found = {}
     for name, side in sides.items():
         if side.any():
-            found[f"elbo_{name}_nats"] = -float((reconstruction + kl)[side].mean())
-            found[f"reconstruction_{name}_nats"] = float(reconstruction[side].mean())
+            if bound:
+                found[f"elbo_{name}nats"] = -float((encoded.reconstruction + encoded.kl)[side].mean())
+            found[f"reconstruction_{name}nats"] = float(encoded.reconstruction[side].mean())
+    return found
+
+
+def task_scores(run: Run, model: Model, data: DataSet, encoded: Encoded) -> dict[str, Any]:
+    """Result columns of the tasks that a run names and its model can be asked; no cell where it cannot."""
+    found: dict[str, Any] = {}
+    for name in run.evaluation.metrics:
+        if name not in TASKS or not TASKS[name].defined_for(run):
+            continue
+        task, told = TASKS[name], Conditioning.of(run).evaluation(data)
+        subject = Subject(
+            run, model, data, told, encoded.indices, encoded.factors, encoded.mean, encoded.train
+        )
+        options = {**task.options, **run.evaluation.options.get(name, {})}
+        with torch.no_grad():
+            found |= task.measure(subject, **options)
     return found
 
 
@@ -165,10 +195,11 @@ def with_dataset_size(run: Run, dataset_size: int) -> dict[str, dict[str, Any]]:
     minibatch = {"dataset_size": dataset_size, "batch_size": run.batch_size}
     estimators = {f"kl_decomposition_{name}": minibatch for name in ("mws", "mss")}
     given = run.evaluation.options
-    return {name: {**estimators.get(name, {}), **given.get(name, {})} for name in {*estimators, *given}}
+    names = {*estimators, *(name for name in given if name in METRICS)}
+    return {name: {**estimators.get(name, {}), **given.get(name, {})} for name in names}
 
 
 def possible(metrics: tuple[str, ...], arrays: Mapping[str, Any]) -> list[str]:
     """The metrics whose inputs are there: a digit model told its digit has no factor left to be scored on."""
     missing = {name for name, value in arrays.items() if value is None}
-    return [name for name in metrics if not missing & set(METRICS[name].inputs)]
+    return [name for name in metrics if name in METRICS and not missing & set(METRICS[name].inputs)]

@@ -9,6 +9,7 @@ when a term moves, but are too rough to stand beside the decomposition of the fi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,8 +19,9 @@ from torch import Tensor
 from disbench.metrics import gaussian_kl, log_gaussian, minibatch_log_densities
 
 from .batches import DRAWN_AHEAD
-from .models import ForwardPass
-from .objectives import reconstruction
+from .catalogue import OBJECTIVES
+from .models import KL_NATS, ForwardPass
+from .objectives.terms import bernoulli_error
 from .run import Cohort
 
 POINTS = 200
@@ -49,6 +51,7 @@ class History:
         self.cohort, self.dataset_size = cohort, dataset_size
         self.steps, self.every = cohort.shared.steps, cadence(cohort.shared.steps)
         self.pooled = max(1, min(POOLED_STEPS, self.every // SHORTEST_CADENCE))
+        self.has_posteriors = OBJECTIVES[cohort.shared.objective].codes == "posterior"
         self.points: list[dict[str, Tensor]] = []
         self.waiting: list[tuple[Tensor, ...]] = []
 
@@ -68,9 +71,15 @@ class History:
         """Look at the forward passes [K, ...] of a step."""
         if not self.is_pooled(step):
             return
-        errors = torch.stack([reconstruction(ForwardPass(*parts)) for parts in zip(*outcome, strict=True)])
+        pixels = zip(outcome.images, outcome.logits, strict=True)
+        errors = torch.stack([bernoulli_error(images, logits) for images, logits in pixels])
         # Copied: a CUDA graph overwrites them at the next step.
-        self.waiting.append((errors, outcome.mean.clone(), outcome.logvar.clone(), outcome.codes.clone()))
+        posterior = (outcome.mean, outcome.logvar, outcome.codes)
+        if not self.has_posteriors:
+            posterior = (
+                outcome.extra.get(KL_NATS, outcome.mean.new_full((*outcome.mean.shape[:2], 1), math.nan)),
+            )
+        self.waiting.append((errors, *(part.clone() for part in posterior)))
         if self.is_point(step):
             self.points.append(self.point(step))
             self.waiting.clear()
@@ -79,20 +88,25 @@ class History:
     def point(self, step: int) -> dict[str, Tensor]:
         """What the waiting batches say, on the device still: [K, 5] numbers and [K, D] KL per dimension."""
         errors, *posteriors = zip(*self.waiting, strict=True)
-        mean, logvar, codes = (torch.cat(parts, dim=1) for parts in posteriors)
-        per_dimension = gaussian_kl(mean, logvar).mean(dim=1)
-        terms = torch.stack(
-            [
-                torch.stack(minibatch_terms(*one, self.dataset_size))
-                for one in zip(codes, mean, logvar, strict=True)
-            ]
-        )
+        first, *others = (torch.cat(parts, dim=1) for parts in posteriors)
+        if self.has_posteriors:
+            (logvar, codes), mean = others, first
+            per_dimension = gaussian_kl(mean, logvar).mean(dim=1)
+            terms = torch.stack(
+                [
+                    torch.stack(minibatch_terms(*one, self.dataset_size))
+                    for one in zip(codes, mean, logvar, strict=True)
+                ]
+            )
+        else:
+            per_dimension = first.mean(dim=1)
+            terms = torch.full((len(first), len(TERMS)), math.nan, device=first.device, dtype=first.dtype)
         numbers = torch.cat(
             (torch.stack(errors).mean(dim=0)[:, None], per_dimension.sum(dim=1, keepdim=True), terms), dim=1
         )
         return {
             "step": torch.tensor(step),
-            "images": torch.tensor(mean.shape[1]),
+            "images": torch.tensor(first.shape[1]),
             "numbers": numbers,
             "kl_per_dimension": per_dimension,
         }
@@ -109,7 +123,7 @@ class History:
             "history/step": (),
             "history/images": (),
             "history/numbers": (len(self.cohort.runs), len(COLUMNS)),
-            "history/kl_per_dimension": (len(self.cohort.runs), self.cohort.shared.latents),
+            "history/kl_per_dimension": (len(self.cohort.runs), *kept_parts(kept)),
         }
         count = sum(map(self.is_point, range(done)))
         return {name: tuple(value.shape) for name, value in kept.items()} == {
@@ -138,6 +152,12 @@ class History:
             for k, run in enumerate(self.cohort.runs)
             for point in points
         ]
+
+
+def kept_parts(kept: Mapping[str, Tensor]) -> tuple[int, ...]:
+    """How many parts of the KL a kept history tells apart: as many as it does, for who has it is who began it."""
+    value = kept.get("history/kl_per_dimension")
+    return () if value is None else tuple(value.shape[2:])
 
 
 def minibatch_terms(

@@ -41,8 +41,8 @@ class Legend:
     @classmethod
     def of_code(cls) -> Legend:
         """What this version computes."""
+        from .catalogue import OBJECTIVES
         from .evaluation import SCORES
-        from .objectives import OBJECTIVES
 
         return cls(
             {name: Column(score.kind, score.direction, score.unit) for name, score in SCORES.items()},

@@ -19,7 +19,8 @@ from disbench.metrics.likelihood import (
 )
 from disbench.metrics.likelihood.density import Density
 
-from .models import VAE
+from .catalogue import OBJECTIVES
+from .models import Model
 from .randomness import integers
 from .run import Run
 from .run_model import Conditioning
@@ -79,15 +80,15 @@ class LikelihoodSettings(Strict):
     """Made by the model and bounded from both sides; 0 leaves that out."""
 
 
-def likelihood_scores(run: Run, model: VAE, data: DataSet) -> dict[str, Any]:
+def likelihood_scores(run: Run, model: Model, data: DataSet) -> dict[str, Any]:
     """Result columns of a run that asks for them; none of one that does not."""
-    if run.evaluation.likelihood is None:
+    if run.evaluation.likelihood is None or OBJECTIVES[run.objective].codes == "points":
         return {}
     settings = LikelihoodSettings.model_validate(dict(run.evaluation.likelihood))
     return as_columns(likelihood_of(run, model, data, settings))
 
 
-def likelihood_of(run: Run, model: VAE, data: DataSet, settings: LikelihoodSettings) -> MeasuredLikelihood:
+def likelihood_of(run: Run, model: Model, data: DataSet, settings: LikelihoodSettings) -> MeasuredLikelihood:
     """Bound, annealing and sandwich of a trained model, of log p(x | y) if it is conditional.
 
     Args:
@@ -96,9 +97,9 @@ def likelihood_of(run: Run, model: VAE, data: DataSet, settings: LikelihoodSetti
         data: whose images are scored.
         settings: how many images, samples, steps, ...
     """
-    condition = Conditioning.of(run)
+    tells = Conditioning.of(run).evaluation(data)
     chosen = scored_images(run.seed, len(data), settings.images).to(data.device)
-    images, told = data.images(chosen), condition.one_hot(data.factors(chosen), torch.float32)
+    images, told = data.images(chosen), tells(chosen, data.factors(chosen))
     at_once = DECODED_AT_ONCE.get(data.device.type, DECODED_AT_ONCE["cpu"])
     made_told = told[torch.arange(settings.simulated_images, device=told.device) % len(told)]
 
@@ -169,7 +170,7 @@ def as_columns(found: MeasuredLikelihood) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def encoded(model: VAE, images: Tensor, told: Tensor, at_once: int) -> tuple[Tensor, Tensor]:
+def encoded(model: Model, images: Tensor, told: Tensor, at_once: int) -> tuple[Tensor, Tensor]:
     """Mean and log-variance [N, D] of q(z | x, y)."""
     parts = [
         model.encode(some, some_told)
@@ -179,7 +180,7 @@ def encoded(model: VAE, images: Tensor, told: Tensor, at_once: int) -> tuple[Ten
     return mean, logvar
 
 
-def decoder_of(model: VAE, told: Tensor) -> Density:
+def decoder_of(model: Model, told: Tensor) -> Density:
     """Codes and rows to logits, each row told its condition [N, Y]."""
 
     def decoder(codes: Tensor, rows: Tensor) -> Tensor:

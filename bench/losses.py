@@ -7,19 +7,39 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.utils._pytree import tree_map
 
+from .catalogue import OBJECTIVES
 from .lowering import COMPILED, channels_last, lowered
-from .models import VAE, ForwardPass, reparameterised
-from .objectives import OBJECTIVES, Setting
+from .models import ForwardPass, Model, reparameterised
+from .objectives import Objective, Setting
 from .precision import PRECISIONS
 from .run import Cohort
 from .run_model import Parameters, build_model
-from .training_state import helper_module
+from .training_state import WEIGHT_DECAY, helper_module
 
 Losses = Callable[..., tuple[Tensor, ForwardPass]]
+
+
+class Trained(nn.Module):
+    """A model as training runs it: as its objective says, or by its own forward pass."""
+
+    PREFIX = "model."
+
+    def __init__(self, model: Model, forward: Callable[..., ForwardPass]) -> None:
+        super().__init__()
+        self.model, self.as_told = model, forward
+
+    @classmethod
+    def of(cls, objective: Objective, model: Model) -> Trained:
+        """The model of an objective."""
+        return cls(model, objective.forward or (lambda model, *inputs: model(*inputs)))
+
+    def forward(self, images: Tensor, condition: Tensor, noise: Tensor) -> ForwardPass:
+        """The forward pass that is learned from."""
+        return self.as_told(self.model, images, condition, noise)
 
 
 class ModelLoss:
@@ -30,13 +50,18 @@ class ModelLoss:
         self.objective = OBJECTIVES[run.objective]
         self.size, self.dataset_size = run.batch_size, dataset_size
         self.codes = run.batch_size * run.codes_an_image
-        self.keywords = {name: run.options[name] for name in self.objective.loss_options}
-        self.model: VAE = lowered(build_model(run), lowering)
+        self.steps = run.steps
+        self.keywords = {
+            name: run.options[name] for name in self.objective.loss_options if name != WEIGHT_DECAY
+        }
+        self.model = lowered(build_model(run), lowering)
+        self.run_in_training = Trained.of(self.objective, self.model)
         self.helper, self.low = helper_module(cohort), PRECISIONS[run.precision]
 
     def __call__(
         self,
         weights: Parameters,
+        buffers: Parameters,
         helper_weights: Parameters,
         images: Tensor,
         condition: Tensor,
@@ -52,15 +77,17 @@ class ModelLoss:
         size = self.size
         weights = {name: self.rounded(value) for name, value in weights.items()}
         inputs = (self.rounded(images[:size]), self.rounded(condition[:size]), noise[: self.codes])
-        outcome: ForwardPass = functional_call(self.model, weights, inputs)
+        state = {Trained.PREFIX + name: value for name, value in {**weights, **buffers}.items()}
+        outcome: ForwardPass = functional_call(self.run_in_training, state, inputs)
         outcome = outcome._replace(images=images[:size])  # as they are, however the network saw them
         if self.helper is None or self.objective.helper is None:
-            loss = self.loss(outcome, strength, Setting(self.dataset_size, step))
+            loss = self.loss(outcome, strength, Setting(self.dataset_size, step, steps=self.steps))
             if self.codes > size:  # who looks on, like the history, sees one code an image
                 outcome = outcome._replace(logits=outcome.logits[:size], codes=outcome.codes[:size])
             return loss, outcome
         fixed = {name: value.detach() for name, value in helper_weights.items()}
-        setting = Setting(self.dataset_size, step, partial(functional_call, self.helper, fixed))
+        network = partial(functional_call, self.helper, fixed)
+        setting = Setting(self.dataset_size, step, network, self.steps)
         codes = others = outcome.codes.detach()
         if len(images) > size:
             others = self.codes_of(weights, images[size:], condition[size:], noise[size:])
@@ -80,7 +107,8 @@ class ModelLoss:
             if name.startswith("encoder.")
         }
         inputs = (self.rounded(images), self.rounded(condition))
-        return reparameterised(functional_call(self.model.encoder, encoder, inputs), noise).codes
+        network = self.model.get_submodule("encoder")
+        return reparameterised(functional_call(network, encoder, inputs), noise).codes
 
     def rounded(self, tensor: Tensor) -> Tensor:
         """In the precision of the networks, where that is lower than the tensor's."""
@@ -90,8 +118,8 @@ class ModelLoss:
 def losses_of(cohort: Cohort, dataset_size: int, lowering: str) -> Losses:
     """Losses [K] and forward passes of a cohort, as a function of everything that is stacked, and of the step.
 
-    (model [K, ...], helper [K, ...], images, conditions, noise, order, strengths [K], step) with K first in all but
-    the step.
+    (model [K, ...], its buffers [K, ...], helper [K, ...], images, conditions, noise, order, strengths [K], step) with
+    K first in all but the step.
     """
     of_all = stacked_losses(ModelLoss(cohort, dataset_size, lowering), len(cohort.runs))
     if lowering != COMPILED:
@@ -104,12 +132,12 @@ def losses_of(cohort: Cohort, dataset_size: int, lowering: str) -> Losses:
 def stacked_losses(of_one: Losses, models: int) -> Losses:
     """The function for K models from that for one: mapped, or for a single model with its leading dimension removed."""
     if models > 1:
-        return vmap(of_one, in_dims=(0,) * 7 + (None,))
+        return vmap(of_one, in_dims=(0,) * 8 + (None,))
 
     def unstacked(*stacked: Any) -> tuple[Tensor, ForwardPass]:
         # Squeezed, not indexed: the gradient of an index is a copy into zeros.
-        weights, helper, images, *rest = tree_map(lambda value: value.squeeze(0), stacked[:-1])
-        loss, outcome = of_one(weights, helper, channels_last(images), *rest, stacked[-1])
-        return loss[None], ForwardPass(*(part[None] for part in outcome))
+        weights, buffers, helper, images, *rest = tree_map(lambda value: value.squeeze(0), stacked[:-1])
+        loss, outcome = of_one(weights, buffers, helper, channels_last(images), *rest, stacked[-1])
+        return loss[None], tree_map(lambda part: part[None], outcome)
 
     return unstacked

@@ -15,7 +15,19 @@ from typing import Final
 import torch
 from torch import Tensor
 
-ROLES: Final = {"init": 1, "data": 2, "noise": 3, "permute": 4, "metric": 5, "sample": 6}
+ROLES: Final = {
+    "init": 1,
+    "data": 2,
+    "noise": 3,
+    "permute": 4,
+    "metric": 5,
+    "sample": 6,
+    "missing": 7,
+    "labels": 8,
+    "pairs": 9,
+    "captions": 10,
+    "mask": 11,
+}
 """What a stream of numbers is for. The numbers are part of every result: append, never renumber."""
 
 _LOW = 0xFFFFFFFF
@@ -71,6 +83,18 @@ def uniform(
 ) -> Tensor:
     """Uniform numbers in [0, 1), [K, S, count]; 24 random bits each, so that float32 never rounds up to 1."""
     return ((words(seeds, role, steps, count) >> 8).to(torch.float64) * 2.0**-24).to(dtype)
+
+
+def keyed_uniform(seeds: Tensor, role: str, keys: Tensor, count: int) -> Tensor:
+    """Uniform numbers in [0, 1) that belong to things, not to steps: [S, B, count], for keys [S, B] of S seeds [S].
+
+    A key is an image's index, say: the numbers are those of `uniform` at that step, whatever the batch it comes in.
+    """
+    blocks = torch.arange(-(-count // 4), dtype=torch.int64, device=keys.device)
+    seed, zero = seeds.to(torch.int64)[:, None, None], torch.zeros((), dtype=torch.int64, device=keys.device)
+    counter = (blocks + zero, keys.to(torch.int64)[..., None], zero + ROLES[role], zero)
+    out = torch.stack(torch.broadcast_tensors(*philox(counter, (seed & _LOW, (seed >> 32) & _LOW))), dim=-1)
+    return ((out.flatten(-2)[..., :count] >> 8).to(torch.float64) * 2.0**-24).float()
 
 
 def normal(

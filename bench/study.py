@@ -36,11 +36,10 @@ from disbench.datasets import Entry, entry
 from disbench.metrics import METRICS, compute
 
 from .bad_input import BadInput, unknown
+from .catalogue import ARCHITECTURES, OBJECTIVES
 from .data_content import content_digest
 from .history import COLUMNS as HISTORY_COLUMNS
 from .likelihood import LikelihoodSettings
-from .models import ARCHITECTURES
-from .objectives import OBJECTIVES
 from .objectives.setting import Choices
 from .precision import PRECISIONS
 from .published import Finding, PaperProtocol, PublishedNumber
@@ -48,6 +47,7 @@ from .resources import Resources
 from .run import EvaluationPlan, Run
 from .scales import FULL, chosen_scale
 from .strict import Strict, first_objection
+from .task_catalogue import TASKS
 from .training_part import KINDS, rule_of
 
 Positive = Annotated[int, Field(ge=1)]
@@ -182,6 +182,10 @@ class Study(Strict):
             if contents is None
             else contents
         )
+
+        def scored_by(objective: str) -> tuple[str, ...]:
+            return tuple(dict.fromkeys([*self.evaluation.metrics, *OBJECTIVES[objective].tasks]))
+
         plan = EvaluationPlan(
             samples=self.evaluation.samples,
             test_samples=self.evaluation.test_samples,
@@ -205,7 +209,7 @@ class Study(Strict):
                 learning_rate=arm.learning_rate,
                 strength=arm.grid()[0],
                 seed=self.seed_list()[0],
-                evaluation=plan,
+                evaluation=replace(plan, metrics=scored_by(arm.objective)),
                 precision=arm.precision,
                 hold_out=arm.hold_out.model_dump(exclude_none=True) if arm.hold_out else None,
             )
@@ -390,6 +394,7 @@ def check_arm(arm: Arm, where: str) -> None:
     if objection:
         shape = " x ".join(map(str, data_set.image_shape))
         raise BadInput(f"{where}: architecture {arm.architecture} {objection}; {arm.data_set} has {shape}")
+    check_pair(arm, where)
     check_condition(arm, data_set.factor_names, where)
     if arm.correlation:
         check_correlation(arm.correlation, data_set, f"{where}: correlation")
@@ -448,6 +453,21 @@ def data_set_entry(name: str, where: str) -> Entry:
         raise BadInput(f"{where}: {error}") from error
 
 
+def check_pair(arm: Arm, where: str) -> None:
+    """Some objectives have nets of their own, and plain ones no others' nets."""
+    own = OBJECTIVES[arm.objective].architectures
+    if own and arm.architecture not in own:
+        takes = ", ".join(own)
+        raise BadInput(
+            f"{where}: {arm.objective} has architectures of its own: {takes}; got {arm.architecture}"
+        )
+    if not own and ARCHITECTURES[arm.architecture].own:
+        plain = ", ".join(name for name, net in ARCHITECTURES.items() if not net.own)
+        raise BadInput(
+            f"{where}: architecture {arm.architecture} is not for {arm.objective}; it takes: {plain}"
+        )
+
+
 def check_condition(arm: Arm, factors: tuple[str, ...], where: str) -> None:
     """A condition must be there exactly if the objective is conditional, and name a factor of the data set."""
     if not OBJECTIVES[arm.objective].conditional:
@@ -497,14 +517,20 @@ def check_distinct(values: Sequence[float], where: str) -> None:
 def check_evaluation(evaluation: Evaluation, where: str) -> None:
     """Refuse metrics that are not in the table and options that they do not take."""
     for name in evaluation.metrics:
+        if name in TASKS:
+            continue
         if name not in METRICS:
-            raise unknown("metric", name, METRICS, where=f"{where}.metrics")
+            raise unknown("metric", name, [*METRICS, *TASKS], where=f"{where}.metrics")
         if METRICS[name].whole and not evaluation.whole:
             raise BadInput(f"{where}.metrics: {name} is of a whole data set; set {where}.whole = true")
     tiny = tiny_arrays()
     for name, keywords in evaluation.options.items():
+        if name in TASKS:
+            if wrong := TASKS[name].wrong_option(keywords):
+                raise BadInput(f"{where}.options.{name}: {wrong}")
+            continue
         if name not in METRICS:
-            raise unknown("metric", name, METRICS, where=f"{where}.options")
+            raise unknown("metric", name, [*METRICS, *TASKS], where=f"{where}.options")
         # Tried now, on a handful of rows: a wrong option found after days of training would be a cruel one.
         try:
             json.dumps(keywords, allow_nan=False)

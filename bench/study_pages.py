@@ -9,8 +9,8 @@ from pathlib import Path
 from tabulate import tabulate
 
 from .atomic_file import write_atomically
+from .catalogue import OBJECTIVES
 from .legend import Legend
-from .objectives import OBJECTIVES
 from .published import TAGS, PublishedNumber
 from .scales import changes, scales_of, shown
 from .study import Arm, Study, load_study, shipped_studies, study_document

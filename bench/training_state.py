@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .models import ARCHITECTURES, initial_parameters
-from .objectives import OBJECTIVES
-from .run import Cohort
-from .run_model import Parameters, build_model
+from .catalogue import ARCHITECTURES, OBJECTIVES
+from .models import initial_parameters
+from .run import Cohort, Run
+from .run_model import Parameters, build_model, initial_buffers
+
+WEIGHT_DECAY = "weight_decay"
+"""The option of objectives whose optimiser shrinks weights."""
 
 HELPER_ORDINAL = 1000
 """Of a helper's first parameter in the role `init`: no model has so many of its own."""
@@ -24,7 +27,9 @@ class TrainingState:
     model: Parameters
     helper: Parameters
     """Of the objective's helper network; empty where there is none."""
-    optimiser: torch.optim.Adam
+    optimiser: torch.optim.Optimizer
+    buffers: Parameters
+    """Of the models, [K, ...]: what their forward pass keeps, as the running statistics of a norm."""
 
     @classmethod
     def initial(cls, cohort: Cohort, device: torch.device, dtype: torch.dtype) -> TrainingState:
@@ -44,7 +49,11 @@ class TrainingState:
             assert recipe is not None
             rate = run.options["helper_learning_rate"]
             groups.append({"params": list(helper.values()), "lr": rate, "betas": recipe.betas})
-        return cls(model, helper, torch.optim.Adam(groups, fused=True, capturable=device.type == "cuda"))
+        buffers = {
+            name: value.to(device, dtype).expand(len(seeds), *value.shape).clone()
+            for name, value in initial_buffers(run).items()
+        }
+        return cls(model, helper, optimiser_of(run, groups, device), buffers)
 
     def weights(self) -> Parameters:
         """All weights by name, the helper's with a prefix."""
@@ -53,6 +62,7 @@ class TrainingState:
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a resumed training needs, by name; the tensors themselves, not copies."""
         found = {f"weight/{name}": value.detach() for name, value in self.weights().items()}
+        found |= {f"buffer/{name}": value for name, value in self.buffers.items()}
         for name, value in self.weights().items():
             found |= {
                 f"{part}/{name}": part_value for part, part_value in self.optimiser.state[value].items()
@@ -67,11 +77,18 @@ class TrainingState:
                 part is None or part.shape != value.shape or part.dtype != value.dtype for part in parts
             ):
                 return False
-        return True
+        return all(
+            (kept := tensors.get(f"buffer/{name}")) is not None
+            and kept.shape == value.shape
+            and kept.dtype == value.dtype
+            for name, value in self.buffers.items()
+        )
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Go back to what `tensors()` was at some time; none of Adam's moments means before the first step."""
         with torch.no_grad():
+            for name, value in self.buffers.items():
+                value.copy_(tensors[f"buffer/{name}"])
             for name, value in self.weights().items():
                 value.copy_(tensors[f"weight/{name}"])
                 for part in ("step", "exp_avg", "exp_avg_sq"):
@@ -93,7 +110,15 @@ class TrainingState:
             lost = ~torch.isfinite(second_moment.flatten(1)).all(dim=1)
             return value.detach().masked_fill(lost.reshape(-1, *(1,) * (value.dim() - 1)), torch.nan)
 
-        return {name: whole(value) for name, value in self.model.items()}
+        return {**{name: whole(value) for name, value in self.model.items()}, **self.buffers}
+
+
+def optimiser_of(run: Run, groups: list[dict[str, object]], device: torch.device) -> torch.optim.Optimizer:
+    """Adam; with decoupled decay of weights where the objective has the option (Loshchilov and Hutter 2019)."""
+    how = {"fused": True, "capturable": device.type == "cuda"}
+    if WEIGHT_DECAY in run.options:
+        return torch.optim.AdamW(groups, weight_decay=float(run.options[WEIGHT_DECAY]), **how)
+    return torch.optim.Adam(groups, **how)
 
 
 def helper_module(cohort: Cohort) -> nn.Module | None:

@@ -14,7 +14,7 @@ from disbench.datasets import DataSet
 
 from .bad_input import BadInput
 from .cohort import train
-from .evaluation import encode, scores
+from .evaluation import encode, scores, task_scores
 from .likelihood import likelihood_scores
 from .lost_device import LostDevice, is_lost_device
 from .out_of_memory import is_out_of_memory
@@ -174,6 +174,7 @@ def outcome_of(run: Run, weights: Parameters, data: DataSet) -> dict[str, Any]:
             return {"status": "diverged"}
         trained_on = len(training_part(run, data))
         found = scores(run, encoded, trained_on, is_held_out(run, encoded.factors, data))
+        found |= task_scores(run, model, data, encoded)
         return {"status": "done", **found, **likelihood_scores(run, model, data)}
     except BadInput:
         raise

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..bad_input import BadInput, unknown
-from ..objectives import OBJECTIVES
+from ..catalogue import OBJECTIVES
 from .findings import Findings, LeftOut
 from .groups import groups, method_title, strength_title
 from .order_statistics import chances_of_bests

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ..bad_input import unknown
-from ..objectives import OBJECTIVES
+from ..catalogue import OBJECTIVES
 from ..tables import GROUP, variants_by_objective
 
 WITHIN: dict[str, Sequence[str]] = {

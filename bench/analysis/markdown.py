@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
+from ..catalogue import OBJECTIVES
 from ..evaluation import SCORES
-from ..objectives import OBJECTIVES
 from ..tables import ARROWS, HEADINGS, cell
 from .agreement import Agreement
 from .collapse import StudyCollapse

@@ -14,7 +14,7 @@ from disbench.datasets import DataSet, load
 
 from ..bad_input import BadInput
 from ..evaluation import ENCODED_AT_ONCE
-from ..models import VAE
+from ..models import Model
 from ..randomness import integers
 from ..run import Run
 from ..run_model import Conditioning
@@ -94,22 +94,23 @@ def family_posteriors(store: Store, family: Family, images: int) -> list[Posteri
 
 
 @torch.no_grad()
-def posteriors(models: Sequence[tuple[Run, VAE]], data: DataSet, indices: Tensor) -> list[Posteriors]:
+def posteriors(models: Sequence[tuple[Run, Model]], data: DataSet, indices: Tensor) -> list[Posteriors]:
     """What each model's encoder says of the same images, which are read once for all of them."""
     conditions = [Conditioning.of(run) for run, _ in models]
+    tells = [condition.evaluation(data) for condition in conditions]
     parts: list[list[tuple[Tensor, Tensor]]] = [[] for _ in models]
     told: list[Tensor] = []
     for batch in indices.to(data.device).split(ENCODED_AT_ONCE):
         images, factors = data.images(batch).cpu(), data.factors(batch).cpu()
         told.append(factors)
-        for (_, model), condition, part in zip(models, conditions, parts, strict=True):
-            part.append(model.encode(images, condition.one_hot(factors, torch.float32)))
+        for (_, model), told_of, part in zip(models, tells, parts, strict=True):
+            part.append(model.encode(images, told_of(batch.cpu(), factors)))
     classes = torch.cat(told)
     return [
         Posteriors(
             torch.cat([mean for mean, _ in part]),
             torch.cat([logvar for _, logvar in part]),
-            classes[:, condition.column] if condition.size else None,
+            classes[:, condition.column] if condition.column is not None else None,
         )
         for condition, part in zip(conditions, parts, strict=True)
     ]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from ..objectives import OBJECTIVES
+from ..catalogue import OBJECTIVES
 from ..tables import variants_by_objective
 from .findings import Findings, LeftOut
 from .groups import parted

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from ..objectives import OBJECTIVES
+from ..catalogue import OBJECTIVES
 from ..variants import variants
 
 Floats = NDArray[np.float64]

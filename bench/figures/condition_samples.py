@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 
 from disbench.datasets import entry
 
-from ..models import VAE
+from ..models import Model
 from ..randomness import normal
 from ..run import Run
+from ..run_model import code_width
 from ..store import Store
 from .arms import Arm, arms_of, by_subject, evenly, some_strengths
 from .page import Block, arm_by_arm, columns_that_fit, is_left, page
@@ -75,12 +76,12 @@ def class_labels(arm: Arm, classes: Sequence[int]) -> list[str]:
 
 
 @torch.no_grad()
-def samples(run: Run, model: VAE) -> Pixels:
+def samples(run: Run, model: Model) -> Pixels:
     """Images decoded from the same prior draws under each class, as a mosaic [classes, draws]."""
     data_set = entry(run.data_set)
     size = data_set.factor_sizes[data_set.factor_names.index(str(run.condition))]
     classes = [int(c) for c in evenly(list(range(size)), MOST_CLASSES)]
-    codes = normal([run.seed], "sample", [0], TILES * run.latents)[0, 0].reshape(TILES, run.latents)
+    codes = normal([run.seed], "sample", [0], TILES * code_width(run))[0, 0].reshape(TILES, -1)
     told = torch.eye(size)[classes].repeat_interleave(TILES, dim=0)
-    images = model.decode(codes.repeat(len(classes), 1), told).sigmoid()
+    images = model.decode(model.prior(codes.repeat(len(classes), 1), told), told).sigmoid()
     return mosaic(images.unflatten(0, (len(classes), TILES)))

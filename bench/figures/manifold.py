@@ -14,7 +14,7 @@ from scipy.special import ndtri
 
 from disbench.datasets import DataSet
 
-from ..models import VAE
+from ..models import Model
 from ..run import Run
 from ..store import Store
 from .arms import Floats, by_subject
@@ -95,14 +95,14 @@ def grid() -> Floats:
 
 
 @torch.no_grad()
-def plane_of(run: Run, model: VAE, data: DataSet) -> Plane:
+def plane_of(run: Run, model: Model, data: DataSet) -> Plane:
     """Images decoded over the plane of the two latents with the most KL, which are all where there are two.
 
     A conditional model is told the condition of the data set's first image of those drawn.
     """
     codes = encoded(run, model, data, JUDGED)
     first, second = sorted(codes.ranked[:2])
-    at = torch.zeros(TILES, TILES, run.latents)
+    at = torch.zeros(TILES, TILES, codes.mean.shape[1])
     at[:, :, first] = torch.as_tensor(grid(), dtype=at.dtype)
     at[:, :, second] = torch.as_tensor(grid()[::-1].copy(), dtype=at.dtype)[:, None]
     images = model.decode(at.flatten(0, 1), codes.condition[:1].expand(TILES**2, -1)).sigmoid()

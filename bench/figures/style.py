@@ -10,7 +10,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 
-from ..objectives import OBJECTIVES
+from ..catalogue import OBJECTIVES
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255", "#7722DD")
 """Okabe and Ito's colours, with wine for their yellow, which is too pale for a line on white, and violet.

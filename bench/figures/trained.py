@@ -13,7 +13,7 @@ from disbench.datasets import DataSet, entry, load
 from disbench.metrics import gaussian_kl
 
 from ..bad_input import BadInput
-from ..models import VAE
+from ..models import Model
 from ..randomness import integers
 from ..run import Run
 from ..run_model import Conditioning
@@ -27,7 +27,7 @@ class Shown(NamedTuple):
     arm: Arm
     strength: float
     run: Run
-    model: VAE
+    model: Model
     data: DataSet
 
 
@@ -69,11 +69,11 @@ class Encoded(NamedTuple):
 
 
 @torch.no_grad()
-def encoded(run: Run, model: VAE, data: DataSet, count: int) -> Encoded:
+def encoded(run: Run, model: Model, data: DataSet, count: int) -> Encoded:
     """The posterior means of so many images, drawn with replacement."""
     indices = integers([0], "sample", [0], count, below=len(data))[0, 0]
     images, factors = data.images(indices).cpu(), data.factors(indices).cpu()
-    condition = Conditioning.of(run).one_hot(factors, torch.float32)
+    condition = Conditioning.of(run).evaluation(data)(indices, factors)
     mean, logvar = model.encode(images, condition)
     return Encoded(images, factors, condition, mean, gaussian_kl(mean, logvar).mean(dim=0))
 
@@ -92,7 +92,7 @@ def told_first(run: Run, codes: Encoded) -> str:
     return class_name(run.data_set, run.condition, int(codes.factors[0, column]))
 
 
-def trained(store: Store, row: Mapping[str, Any]) -> tuple[Run, VAE] | None:
+def trained(store: Store, row: Mapping[str, Any]) -> tuple[Run, Model] | None:
     """The run and model of a row; None if its weights are no longer in the store, or damaged, which is said."""
     if row["run_id"] not in store.trained():
         return None

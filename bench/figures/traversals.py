@@ -15,7 +15,7 @@ from torch import Tensor
 
 from disbench.datasets import DataSet
 
-from ..models import VAE
+from ..models import Model
 from ..run import Run
 from ..store import Store
 from .arms import Floats, by_subject
@@ -92,7 +92,7 @@ def draw_sheet(axes: Axes, sheet: Sheet) -> None:
 
 
 @torch.no_grad()
-def sheet_of(run: Run, model: VAE, data: DataSet) -> Sheet:
+def sheet_of(run: Run, model: Model, data: DataSet) -> Sheet:
     """Originals, reconstructions from the posterior mean, and traversals of the latents with the most KL.
 
     The images are the same for every model of a data set. A traversal starts from the code of the first image.
@@ -115,7 +115,7 @@ def sheet_of(run: Run, model: VAE, data: DataSet) -> Sheet:
 
 
 @torch.no_grad()
-def traversed(model: VAE, codes: Encoded, latents: Sequence[int], steps: Floats) -> Tensor:
+def traversed(model: Model, codes: Encoded, latents: Sequence[int], steps: Floats) -> Tensor:
     """Images [latents, steps, C, H, W]: the first image's code with one latent at a time moved to each step."""
     moved = codes.mean[:1].repeat(len(latents) * len(steps), 1).unflatten(0, (len(latents), len(steps)))
     for line, latent in enumerate(latents):

@@ -11,10 +11,10 @@ from torch import Tensor
 from disbench.datasets import DataSet
 from disbench.metrics import gaussian_kl
 
-from ..models import VAE
+from ..models import Model
 from ..randomness import integers, normal
 from ..run import Run
-from ..run_model import Conditioning
+from ..run_model import Conditioning, code_width
 
 CODES, IMAGES = 1, 2
 """Steps of the role `sample` that codes and images are drawn at; 0 is the figures'."""
@@ -31,7 +31,7 @@ class Question:
     """What is asked of one model; every kind reads what concerns it."""
 
     run: Run
-    model: VAE
+    model: Model
     data: DataSet
     count: int = 8
     """Images across, and rows down where nothing else says how many."""
@@ -46,7 +46,7 @@ class Question:
 
     def noise(self, rows: int, step: int = CODES) -> Tensor:
         """Standard normal [rows, D], times the temperature."""
-        latents = self.run.latents
+        latents = code_width(self.run)
         drawn = normal([self.seed], "sample", [step], rows * latents)[0, 0].reshape(rows, latents)
         return self.temperature * drawn
 
@@ -54,11 +54,12 @@ class Question:
         """Images of the data set [count, C, H, W], the first being the same whatever the count, and conditions."""
         indices = integers([self.seed], "sample", [IMAGES], count, below=len(self.data))[0, 0]
         factors = self.data.factors(indices).cpu()
-        return self.data.images(indices).cpu(), Conditioning.of(self.run).one_hot(factors, torch.float32)
+        tells = Conditioning.of(self.run).evaluation(self.data)
+        return self.data.images(indices).cpu(), tells(indices, factors)
 
     def told(self, condition: Tensor) -> Tensor:
         """Conditions [B, Y], all of the class that was asked for, if one was."""
-        if self.condition is None or not condition.shape[1]:
+        if self.condition is None or not Conditioning.of(self.run).classes:
             return condition
         return torch.eye(condition.shape[1])[self.condition].expand(len(condition), -1)
 
@@ -68,15 +69,21 @@ class Question:
 
 
 def prior(question: Question) -> Tensor:
-    """Images of codes from N(0, I). A conditional model shows the same codes under each class, a row a class."""
-    classes = Conditioning.of(question.run).size
-    if classes and question.condition is None:
-        codes = question.noise(question.count).repeat(classes, 1)
-        condition = torch.eye(classes).repeat_interleave(question.count, dim=0)
+    """Images of codes from the prior. A conditional model shows the same codes under each class, a row a class.
+
+    One that is told something else than a class is told it of images of the data set.
+    """
+    told = Conditioning.of(question.run)
+    if told.classes and question.condition is None:
+        noise = question.noise(question.count).repeat(told.classes, 1)
+        condition = torch.eye(told.classes).repeat_interleave(question.count, dim=0)
     else:
-        codes = question.noise(question.count**2)
-        condition = question.told(torch.zeros(len(codes), classes))
-    return question.decoded(codes, condition).unflatten(0, (-1, question.count))
+        noise = question.noise(question.count**2)
+        of_class = torch.zeros(len(noise), told.size)
+        condition = question.told(of_class) if told.classes else question.images(len(noise))[1]
+    return question.decoded(question.model.prior(noise, condition), condition).unflatten(
+        0, (-1, question.count)
+    )
 
 
 def aggregate(question: Question) -> Tensor:

@@ -165,11 +165,11 @@ def class_of(run: Run, condition: str | None) -> int | None:
     factor, equals, wanted = (part.strip() for part in condition.partition("="))
     if not equals or not wanted:
         raise BadInput(f"--condition takes FACTOR=CLASS, got {condition!r}")
-    if run.condition is None or not Conditioning.of(run).size:
+    if run.condition is None or not Conditioning.of(run).classes:
         raise BadInput(f"{run.label}: is told no factor; --condition is for conditional models")
     if factor != run.condition:
         raise unknown("factor", factor, [run.condition], where=run.label)
-    size = Conditioning.of(run).size
+    size = Conditioning.of(run).classes
     values = open_data(run.data_set).factor_values[factor]
     names = [str(value) for value in values] if values.dtype.kind == "U" else [str(n) for n in range(size)]
     if wanted in names:

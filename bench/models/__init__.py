@@ -1,19 +1,16 @@
-"""Models as plain modules, and the table of architectures that a study can name."""
+"""Models as plain modules, and the nets of ordinary VAEs; `catalogue` has all that a study can name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
+from .architecture import Architecture, ImageShape
 from .burda_mlp import burda_mlp
 from .burgess_conv import burgess_conv
 from .chen_mlp import chen_mlp
 from .initialisation import INITIALISATIONS, initial_parameters
+from .model import KL_NATS, ForwardPass, Model
 from .small_patch import GRID, small_patch
 from .study_conv import study_conv
-from .vae import VAE, ForwardPass, reparameterised
-
-ImageShape = tuple[int, int, int]
+from .vae import VAE, Posterior, reparameterised
 
 
 def sides_of_64(image_shape: ImageShape) -> str | None:
@@ -36,20 +33,7 @@ def any_sides(image_shape: ImageShape) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """A net that a study can name: how to build it, how its paper initialises it, which images it takes."""
-
-    build: Callable[[ImageShape, int, int], VAE]
-    """(image shape, latents, size of the condition) to a module."""
-    initialisation: str
-    """Key of `INITIALISATIONS`."""
-    objection: Callable[[ImageShape], str | None]
-    """Why it cannot take images of a shape, or None."""
-    summary: str
-
-
-ARCHITECTURES: dict[str, Architecture] = {
+PLAIN_ARCHITECTURES: dict[str, Architecture] = {
     "study_conv": Architecture(study_conv, "glorot", sides_of_64, "conv net of Locatello et al. 2019"),
     "burgess_conv": Architecture(
         burgess_conv, "torch_default", sides_of_64, "conv net of Burgess et al. 2018"
@@ -64,11 +48,18 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 __all__ = [
-    "ARCHITECTURES",
     "INITIALISATIONS",
+    "KL_NATS",
+    "PLAIN_ARCHITECTURES",
     "VAE",
     "Architecture",
     "ForwardPass",
+    "ImageShape",
+    "Model",
+    "Posterior",
+    "any_sides",
     "initial_parameters",
     "reparameterised",
+    "sides_in_patches",
+    "sides_of_64",
 ]

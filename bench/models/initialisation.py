@@ -24,6 +24,9 @@ def torch_default(name: str, fans: tuple[int, int]) -> float:
     return 1 / math.sqrt(fans[0])
 
 
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
+"""Begin as no change of scale and place."""
+
 INITIALISATIONS: dict[str, Bound] = {"glorot": glorot, "torch_default": torch_default}
 
 
@@ -44,16 +47,32 @@ def initial_parameters(
 ) -> dict[str, Tensor]:
     """Initial parameters of K models, each stacked as [K, *shape]; model k depends on seeds[k] alone.
 
-    `scheme` is a key of `INITIALISATIONS`. Parameter number n of the model uses step `first` + n of the role
-    `init`.
+    `scheme` is a key of `INITIALISATIONS`; a module that owns other parameters than the weight and bias of a layer says
+    between what they start by a method `initial_range(name)`. Parameter number n of the model uses step `first` + n of
+    the role `init`.
     """
     bound = INITIALISATIONS[scheme]
     parameters: dict[str, Tensor] = {}
     for module_name, module in model.named_modules():
         for name, parameter in module.named_parameters(prefix=module_name, recurse=False):
-            half_width = bound(name, fans(module))
+            low, high = initial_range(module, name, bound)
             ordinal = [first + len(parameters)]
             unit = uniform(seeds, "init", ordinal, parameter.numel())[:, 0]
-            stacked = (2 * unit - 1).mul_(half_width).reshape(len(seeds), *parameter.shape)
-            parameters[name] = stacked.to(device)
+            stacked = (2 * unit - 1) if low == -high else unit
+            stacked = stacked.mul_(high if low == -high else high - low)
+            stacked = stacked if low == -high else stacked.add_(low)
+            parameters[name] = stacked.reshape(len(seeds), *parameter.shape).to(device)
     return parameters
+
+
+def initial_range(module: nn.Module, name: str, bound: Bound) -> tuple[float, float]:
+    """The least and the largest that a parameter of a module can start as."""
+    own = getattr(module, "initial_range", None)
+    if own is not None:
+        low, high = own(name.rpartition(".")[2])
+        return float(low), float(high)
+    if isinstance(module, NORMS):
+        start = 1.0 if name.endswith("weight") else 0.0
+        return start, start
+    half_width = bound(name, fans(module))
+    return -half_width, half_width

@@ -7,20 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-
-class ForwardPass(NamedTuple):
-    """What one pass through a model leaves for an objective to judge; B images, D latents."""
-
-    images: Tensor
-    """[B, C, H, W] in [0, 1]."""
-    logits: Tensor
-    """[B, C, H, W], logits of the Bernoulli likelihood of every pixel; with S codes an image [S B, C, H, W]."""
-    mean: Tensor
-    """[B, D], mean of q(z | x)."""
-    logvar: Tensor
-    """[B, D], logarithm of the variance of q(z | x)."""
-    codes: Tensor
-    """[B, D], the sample z = mean + exp(logvar / 2) noise; S of them an image are [S B, D], first ones first."""
+from .model import ForwardPass, Model
 
 
 class Posterior(NamedTuple):
@@ -41,7 +28,7 @@ def reparameterised(parameters: Tensor, noise: Tensor, samples: int = 1) -> Post
     return Posterior(mean, logvar, codes.flatten(0, 1))
 
 
-class VAE(nn.Module):
+class VAE(Model):
     """One VAE with a diagonal Gaussian posterior (Kingma and Welling 2014), conditional if its parts are.
 
     `encoder` maps images [B, C, H, W] and a condition [B, Y] to 2 D numbers an image, `decoder` maps codes [B, D] and

@@ -28,6 +28,8 @@ class Setting(NamedTuple):
     """Scalar: updates made before this one. A tensor, so that one captured program serves every step."""
     helper: Network | None = None
     """The objective's helper, its weights held fixed: what flows back through it reaches the model alone."""
+    steps: int = 1
+    """Of the whole training."""
 
 
 @dataclass(frozen=True)

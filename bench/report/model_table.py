@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from ..catalogue import OBJECTIVES
 from ..evaluation import SCORES
-from ..objectives import OBJECTIVES
 from ..one_line import one_line
 from ..tables import ARROWS, HEADINGS, READABLE, cell, variants_by_objective
 

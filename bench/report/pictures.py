@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import pandas as pd
 from PIL import Image
 
+from ..catalogue import OBJECTIVES
 from ..figures import FIGURES, FigureEntry, fingerprint, png
 from ..figures.style import DOTS_PER_INCH
-from ..objectives import OBJECTIVES
 from ..store import Store
 
 PICTURE_BYTES = 550_000

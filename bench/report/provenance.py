@@ -11,8 +11,8 @@ import pandas as pd
 from disbench.datasets import DATA_SETS
 
 from ..bad_input import BadInput
+from ..catalogue import OBJECTIVES
 from ..duration import duration
-from ..objectives import OBJECTIVES
 from ..scales import FULL
 from ..study import Study, load_study, shipped_studies
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from disbench.datasets import entry
@@ -13,7 +14,7 @@ from disbench.datasets import entry
 from ..losses import losses_of
 from ..precision import PRECISIONS
 from ..run import Cohort, Run
-from ..run_model import Conditioning, Parameters, build_model
+from ..run_model import Conditioning, Parameters, build_model, initial_buffers, noise_width
 from ..training_state import helper_module
 
 PASSES_OVER_ACTIVATIONS = 5
@@ -45,14 +46,15 @@ def flops_of(run: Run) -> float:
         model, helper = blank(build_model(run)), blank(helper_module(cohort))
         stacked = (
             torch.empty(1, drawn, *entry(run.data_set).image_shape),
-            torch.empty(1, drawn, Conditioning.of(run).size),
-            torch.empty(1, drawn * run.codes_an_image, run.latents),
+            torch.empty(1, drawn, Conditioning.of(run).told_size),
+            torch.empty(1, drawn * run.codes_an_image, noise_width(run)),
             torch.empty(1, batch if helper else 0, run.latents, dtype=torch.int64),
             torch.empty(1),
             torch.empty(()),
         )
+        buffers = {name: torch.empty(1, *value.shape) for name, value in initial_buffers(run).items()}
         with FlopCounterMode(display=False) as counter:
-            loss, _ = losses_of(cohort, 1000, "pytorch")(model, helper, *stacked)
+            loss, _ = losses_of(cohort, 1000, "pytorch")(model, buffers, helper, *stacked)
             loss.sum().backward()
     return float(counter.get_total_flops()) / batch
 
@@ -69,14 +71,13 @@ def bytes_of(run: Run) -> float:
 
     def count(layer: nn.Module, inputs: object, output: object) -> None:
         nonlocal numbers
-        assert isinstance(output, torch.Tensor)
-        numbers += output.numel()
+        numbers += sum(part.numel() for part in tree_leaves(output) if isinstance(part, torch.Tensor))
 
     for layer in model.modules():
         if next(layer.children(), None) is None:
             layer.register_forward_hook(count)
     shape, size = entry(run.data_set).image_shape, Conditioning.of(run).size
-    codes = torch.zeros(run.codes_an_image, run.latents, device="meta")
+    codes = torch.zeros(run.codes_an_image, noise_width(run), device="meta")
     model(*(torch.zeros(1, *part, device="meta") for part in (shape, (size,))), codes)
     width = torch.empty(0, dtype=PRECISIONS[run.precision]).element_size()
     weights = 4 * sum(parameter.numel() for parameter in model.parameters())

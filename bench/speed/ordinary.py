@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from disbench.datasets import load
 
-from ..models import ARCHITECTURES
+from ..catalogue import ARCHITECTURES
 from ..run import Run
 
 IMAGES = 10_000

@@ -25,7 +25,7 @@ from .times import file_system_time, later
 
 if TYPE_CHECKING:
     from ..checkpoint import CohortCheckpoint
-    from ..models import VAE
+    from ..models import Model
     from ..run_model import Parameters
     from ..study import Study
 
@@ -324,7 +324,7 @@ class Store:
             return None
         return {name: torch.stack([weights[name] for weights in single]) for name in single[0]}
 
-    def model(self, row: Mapping[str, Any]) -> tuple[Run, VAE]:
+    def model(self, row: Mapping[str, Any]) -> tuple[Run, Model]:
         """The trained model of a row; `BadInput` if its weights are not there, damaged, or of another architecture."""
         from ..run_model import with_parameters
 

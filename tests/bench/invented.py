@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from disbench.bench.objectives import OBJECTIVES
+from disbench.bench.catalogue import OBJECTIVES
 from disbench.bench.store import schema
 from disbench.datasets import DATA_SETS
 

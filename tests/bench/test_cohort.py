@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from disbench.bench import cohort as engine
-from disbench.bench.objectives import OBJECTIVES
+from disbench.bench.catalogue import OBJECTIVES
 from disbench.bench.run import Cohort, EvaluationPlan, Plan, Run, cohorts, without
 from disbench.bench.run_model import is_finite, one_model
 from disbench.bench.training_state import TrainingState

@@ -16,6 +16,7 @@ from PIL import Image
 from readable import assert_readable, drawn
 
 from disbench.bench import BadInput
+from disbench.bench.catalogue import OBJECTIVES
 from disbench.bench.figures import FIGURES, FINGERPRINT, fingerprint, save_figure, save_figures
 from disbench.bench.figures.arms import arms_of, evenly, some_strengths
 from disbench.bench.figures.kl_decomposition import LABELS
@@ -34,7 +35,6 @@ from disbench.bench.figures.style import (
 )
 from disbench.bench.figures.tiles import GAP, SMALLEST, mosaic
 from disbench.bench.history import COLUMNS
-from disbench.bench.objectives import OBJECTIVES
 from disbench.bench.store import HISTORY_FIELDS, Store, schema
 
 FROM_ROWS = (

@@ -4,16 +4,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils._pytree import tree_map
 
 from disbench.bench import checkpoint as checkpoint_module
 from disbench.bench.batches import Batches
+from disbench.bench.catalogue import OBJECTIVES
 from disbench.bench.checkpoint import CohortCheckpoint
 from disbench.bench.cohort import train
 from disbench.bench.cuda_graph import Recorded, graphed
 from disbench.bench.history import COLUMNS, cadence
 from disbench.bench.losses import losses_of
-from disbench.bench.models import ForwardPass
-from disbench.bench.objectives import OBJECTIVES, kl, reconstruction
+from disbench.bench.objectives import kl, reconstruction
 from disbench.bench.run import Cohort, EvaluationPlan, Run
 from disbench.bench.training_state import TrainingState
 from disbench.datasets import load
@@ -66,9 +67,9 @@ def test_a_point_is_what_the_objective_saw(digits):
     images = digits.images(batch.indices[0])[None]
     told = torch.zeros(1, 64, 0)
     _, outcome = losses_of(cohort, len(digits), "native")(
-        state.model, {}, images, told, batch.noise, batch.order, torch.tensor([4.0]), batch.step
+        state.model, {}, {}, images, told, batch.noise, batch.order, torch.tensor([4.0]), batch.step
     )
-    outcome = ForwardPass(*(part[0] for part in outcome))
+    outcome = tree_map(lambda part: part[0], outcome)
     assert row["reconstruction_nats"] == pytest.approx(reconstruction(outcome).item(), rel=1e-6)
     assert row["kl_per_dimension_nats"] == pytest.approx(kl(outcome).tolist(), rel=1e-5)
     assert row["kl_nats"] == pytest.approx(sum(row["kl_per_dimension_nats"]), rel=1e-6)
@@ -187,11 +188,11 @@ def test_a_recorded_step_is_the_step(make, digits):
             told = images.new_zeros(*batch.indices.shape, 0)
             state.optimiser.zero_grad(set_to_none=True)
             loss, outcome = losses(
-                state.model, state.helper, images, told, batch.noise, batch.order, strengths, batch.step
+                state.model, {}, state.helper, images, told, batch.noise, batch.order, strengths, batch.step
             )
             loss.sum().backward()
             state.optimiser.step()
-            return ForwardPass(*(part.detach() for part in outcome))
+            return tree_map(lambda part: part.detach(), outcome)
 
         return state, advance
 

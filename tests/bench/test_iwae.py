@@ -10,8 +10,9 @@ import torch
 from disbench.bench import BadInput
 from disbench.bench import cohort as engine
 from disbench.bench.batches import Batches
+from disbench.bench.catalogue import OBJECTIVES
 from disbench.bench.models import ForwardPass
-from disbench.bench.objectives import OBJECTIVES, Setting
+from disbench.bench.objectives import Setting
 from disbench.bench.run import Cohort, EvaluationPlan, Run
 from disbench.bench.run_model import one_model
 from disbench.bench.speed.cost import flops_of
@@ -122,7 +123,7 @@ def test_cohorts_equal_single_runs():
 
 def test_conditional_decoders_see_the_condition_with_each_code():
     """A model with a condition takes several codes an image too."""
-    from disbench.bench.models import ARCHITECTURES
+    from disbench.bench.catalogue import ARCHITECTURES
 
     model = ARCHITECTURES["burda_mlp"].build((1, 8, 8), 3, 10)
     images, told = torch.rand(4, 1, 8, 8), torch.eye(10)[:4]

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch.func import functional_call, vmap
 
+from disbench.bench.catalogue import ARCHITECTURES
 from disbench.bench.cohort import train
 from disbench.bench.lowering import (
     LOWERINGS,
@@ -20,7 +21,6 @@ from disbench.bench.lowering import (
     transposed_by_matmul,
     transposed_by_phases,
 )
-from disbench.bench.models import ARCHITECTURES
 from disbench.bench.run import Cohort
 from disbench.bench.study import parse_study
 from disbench.datasets import load

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from disbench.bench.models import ARCHITECTURES, initial_parameters
+from disbench.bench.catalogue import ARCHITECTURES
+from disbench.bench.models import initial_parameters
 
 CPU = torch.device("cpu")
 

@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from disbench.bench.catalogue import OBJECTIVES
 from disbench.bench.models import ForwardPass
-from disbench.bench.objectives import OBJECTIVES, Setting, kl, reconstruction
+from disbench.bench.objectives import Setting, kl, reconstruction
 
 DATASET_SIZE = 1000
 

@@ -13,9 +13,9 @@ import pytest
 from scipy.stats import ttest_ind_from_stats
 
 from disbench.bench import BadInput, load_study
+from disbench.bench.catalogue import OBJECTIVES
 from disbench.bench.cli import main
 from disbench.bench.legend import Legend
-from disbench.bench.objectives import OBJECTIVES
 from disbench.bench.published import TAGS, PublishedNumber
 from disbench.bench.published.comparison import columns_of, compared, history_means
 from disbench.bench.published.formats import FORMATS
