@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 import warnings
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..bad_input import BadInput
+from ..npz_file import read_npz
 from .sweep import Commands, listed, parsed_pairs
 
 ARRAYS = ("codes", "factors", "mean", "logvar", "condition")
@@ -128,22 +128,7 @@ def counted(done: int, whole: int) -> None:
 
 def read_arrays(path: Path) -> dict[str, Any]:
     """The arrays of an .npz file that metrics know, or `BadInput`."""
-    if not path.is_file():
-        raise BadInput(f"{path} is no file" if path.exists() else f"{path} does not exist")
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            found = {name: file[name] for name in ARRAYS if name in file.files}
-            present = list(file.files)
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        MemoryError,
-        zipfile.BadZipFile,
-        EOFError,
-        AttributeError,
-    ) as error:
-        raise BadInput(f"{path} is not a readable .npz file of plain arrays: {error}") from error
+    found, present = read_npz(path, ARRAYS)
     if not {"codes", "mean"} & set(found):
         raise BadInput(f"{path} has no array 'codes' (or 'mean'); it has: {', '.join(present) or 'none'}")
     return {"codes": found.get("codes", found.get("mean")), **found}

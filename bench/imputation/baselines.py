@@ -1,0 +1,65 @@
+"""What any model has to beat: the mean of training images, and of those that are nearest in what is seen."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from sklearn.impute import KNNImputer
+from torch import Tensor
+
+NEIGHBOURS = 5
+"""As scikit-learn's imputer has it unasked."""
+
+
+class Filled(NamedTuple):
+    """A baseline's answer."""
+
+    means: Tensor
+    """[N, C, H, W]: what it fills in; where a pixel is seen, the pixel."""
+    chances: Tensor
+    """[N, C, H, W], the chance that a pixel is white, away from 0 and 1, so that it has a likelihood."""
+
+
+def mean_imputation(training: Tensor, x: Tensor, observed: Tensor) -> Filled:
+    """Each missing pixel is its mean over training images.
+
+    Args:
+        training: [M, C, H, W], complete, in [0, 1].
+        x: [N, C, H, W]; of a missing pixel the value is not looked at.
+        observed: bool, of the shape of x or broadcast to it.
+
+    Returns:
+        Means, and (M mean + 1/2) / (M + 1) for the likelihood: as if half a white and half a black image more had been
+        seen (Krichevsky and Trofimov 1981).
+    """
+    chances = _shares(training).expand_as(x)
+    return Filled(torch.where(observed, x, training.mean(dim=0).expand_as(x)), chances)
+
+
+def knn_imputation(training: Tensor, x: Tensor, observed: Tensor, neighbours: int = NEIGHBOURS) -> Filled:
+    """Each missing pixel is its mean over the training images that are nearest in what is seen: `KNNImputer`.
+
+    Distances are Euclidean over the pixels that are seen, all neighbours count alike.
+
+    Args:
+        training: [M, C, H, W], complete, in [0, 1], M at least `neighbours`.
+        x: [N, C, H, W]; of a missing pixel the value is not looked at.
+        observed: bool, of the shape of x or broadcast to it.
+        neighbours: k.
+
+    Returns:
+        Means, and (k mean + p) / (k + 1) for the likelihood, p what mean imputation has: as if one image of the average
+        stood among the neighbours.
+    """
+    seen = observed.expand_as(x)
+    holes = torch.where(seen, x, torch.full_like(x, torch.nan)).flatten(1).double().cpu().numpy()
+    imputer = KNNImputer(n_neighbors=neighbours).fit(training.flatten(1).double().cpu().numpy())
+    filled = torch.from_numpy(imputer.transform(holes)).to(x).reshape(x.shape)
+    chances = (neighbours * filled + _shares(training)) / (neighbours + 1)
+    return Filled(torch.where(seen, x, filled), chances)
+
+
+def _shares(training: Tensor) -> Tensor:
+    """The chance of white by pixel, [C, H, W], strictly between 0 and 1."""
+    return (training.sum(dim=0) + 0.5) / (len(training) + 1)
