@@ -50,7 +50,8 @@ class TrainingState:
             rate = run.options["helper_learning_rate"]
             groups.append({"params": list(helper.values()), "lr": rate, "betas": recipe.betas})
         buffers = {
-            name: value.to(device, dtype).expand(len(seeds), *value.shape).clone()
+            # Not expanded and cloned: a scalar of one model would keep a stride of 0, which no checkpoint can read.
+            name: value.to(device, dtype).repeat(len(seeds), *(1,) * value.dim())
             for name, value in initial_buffers(run).items()
         }
         return cls(model, helper, optimiser_of(run, groups, device), buffers)
