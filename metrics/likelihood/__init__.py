@@ -1,9 +1,9 @@
 """Estimates of log p(x) of a model with latent variables, all in nats, each with its convergence.
 
 `importance`: the importance-weighted bound, and with one sample the ELBO. `annealing`: annealed importance sampling,
-and for rows that the model made itself a bound from above too. `measured`: all of it in one call. `density`: what they
-ask of a model, a function from codes to log p(x | z). `known`: a model whose log p(x) is exact. How to read the
-estimates is in docs/metrics/likelihood.md.
+and for rows that the model made itself a bound from above too. `measured`: all of it in one call. `regret`: what a
+better posterior than the encoder's would gain. `density`: what they ask of a model, a function from codes to
+log p(x | z). `known`: a model whose log p(x) is exact. How to read the estimates is in docs/metrics/likelihood.md.
 """
 
 from .annealing import (
@@ -26,6 +26,7 @@ from .importance import (
 from .known import LinearVAE
 from .measured import MeasuredLikelihood, measure_likelihood
 from .pareto import pareto_k, pareto_k_limit
+from .regret import LikelihoodRegret, likelihood_regret
 from .weights import effective_sample_size
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Convergence",
     "ElboTerms",
     "ImportanceSamples",
+    "LikelihoodRegret",
     "LinearVAE",
     "LogLikelihood",
     "MeasuredLikelihood",
@@ -48,6 +50,7 @@ __all__ = [
     "gaussian_likelihood",
     "importance_weighted_bound",
     "importance_weighted_curve",
+    "likelihood_regret",
     "measure_likelihood",
     "pareto_k",
     "pareto_k_limit",

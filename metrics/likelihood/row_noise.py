@@ -9,7 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-STREAMS: Final = {"importance": 1, "pilot": 2, "forward": 3, "reverse": 4, "simulate": 5, "pixels": 6}
+STREAMS: Final = {
+    "importance": 1,
+    "pilot": 2,
+    "forward": 3,
+    "reverse": 4,
+    "simulate": 5,
+    "pixels": 6,
+    "regret": 7,
+}
 """What a stream is for. The numbers are part of every estimate: append, never renumber."""
 
 
