@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from disbench.bench import BadInput
+from disbench.bench import BadInput, checkpoint, sweep
 from disbench.bench import cohort as engine
 from disbench.bench.batches import Batches
 from disbench.bench.catalogue import OBJECTIVES
@@ -25,7 +25,8 @@ from disbench.bench.family.weak_supervision.sharing import (
 )
 from disbench.bench.models import small_patch
 from disbench.bench.run import Cohort, EvaluationPlan, Run
-from disbench.bench.run_model import one_model
+from disbench.bench.run_model import build_model, one_model
+from disbench.bench.study import parse_study
 from disbench.datasets import entry, load
 
 NAMES = ("ada_gvae", "ada_ml_vae", "group_vae", "ml_vae")
@@ -336,8 +337,6 @@ def test_a_cohort_equals_single_runs(name, options, dsprites):
 
 def test_what_is_told_never_reaches_the_nets(dsprites):
     """The group's VAE has the parameters of the plain one, and begins with the same values."""
-    from disbench.bench.run_model import build_model
-
     plain = replace(run(), objective="beta_vae", options={})
     for name in NAMES:
         shapes = [{n: p.shape for n, p in build_model(one).named_parameters()} for one in (run(name), plain)]
@@ -370,3 +369,36 @@ def test_as_many_changes_as_factors_are_refused(dsprites):
     everything = run(options={"pairs": "fixed", "changed": 5})
     with pytest.raises(BadInput, match=r"options.changed should be below the 5 factors of dsprites, got 5"):
         PAIRS.prepare(everything, dsprites, [0])
+
+
+def test_what_goes_on_is_what_was_never_stopped(dsprites, tmp_path, monkeypatch):
+    """From a checkpoint after 64 of 66 steps, bit for bit: pairs are drawn by step, not one after the other."""
+    cohort = Cohort((run("group_vae", steps=66),))
+    whole = engine.train(cohort, dsprites).parameters
+    monkeypatch.setattr(checkpoint, "SHARE", 1e9)  # keep every one, however long it took
+    path = tmp_path / "kept.safetensors"
+    engine.train(cohort, dsprites, checkpoint=checkpoint.CohortCheckpoint(path, cohort, seconds=0))
+    images = []
+    again = engine.train(
+        cohort, dsprites, on_images=images.append, checkpoint=checkpoint.CohortCheckpoint(path, cohort)
+    ).parameters
+    assert sum(images) == 2 * 8
+    assert all(torch.equal(again[name], value) for name, value in whole.items())
+
+
+def test_a_sweep_of_all_four(tmp_path):
+    """Through the store, scored as any VAE: the bound is of single images."""
+    study = parse_study(
+        {
+            "name": "pairs", "data_set": "dsprites", "architecture": "small_patch", "latents": 6, "steps": 3,
+            "batch_size": 8, "strengths": [1], "evaluation": {
+                "samples": 100, "test_samples": 50, "metrics": ["mig", "active_units"],
+            },
+            "arms": [{"objective": name} for name in NAMES]
+            + [{"objective": "ml_vae", "options": {"pairs": "fixed", "changed": 1, "known": "which"}}],
+        },
+        "pairs.toml",
+    )  # fmt: skip
+    rows = sweep(study, out=tmp_path / "out", device="cpu")
+    assert list(rows["status"]) == ["done"] * 5
+    assert rows["elbo_nats"].notna().all()
