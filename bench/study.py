@@ -396,6 +396,7 @@ def check_arm(arm: Arm, where: str) -> None:
         raise BadInput(f"{where}: architecture {arm.architecture} {objection}; {arm.data_set} has {shape}")
     check_pair(arm, where)
     check_condition(arm, data_set.factor_names, where)
+    check_demands(arm, data_set, where)
     if arm.correlation:
         check_correlation(arm.correlation, data_set, f"{where}: correlation")
     if arm.hold_out:
@@ -480,6 +481,18 @@ def check_condition(arm: Arm, factors: tuple[str, ...], where: str) -> None:
         )
     if arm.condition not in factors:
         raise unknown(f"factor of {arm.data_set}", arm.condition, factors, where=f"{where}: condition")
+
+
+def check_demands(arm: Arm, data_set: Entry, where: str) -> None:
+    """What an objective needs of a data set and of its options, as it says where its batches are made."""
+    objective = OBJECTIVES[arm.objective]
+    try:
+        if objective.telling is not None:
+            objective.telling.size(resolved_options(arm), arm.condition, data_set)
+        if objective.choosing is not None:
+            objective.choosing.chances(data_set)
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from error
 
 
 def check_correlation(correlation: Correlation, data_set: Entry, where: str) -> None:

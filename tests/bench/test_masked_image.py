@@ -266,3 +266,11 @@ def test_a_sweep_of_it(tmp_path):
     assert list(rows["status"]) == ["done"]
     assert 0 < rows["probe_features_all"][0] <= 1
     assert "elbo_nats" not in rows or rows["elbo_nats"].isna().all()
+
+
+def test_a_study_of_patches_that_make_no_sense_is_refused_when_it_is_read():
+    """The default patch of eight pixels is the whole of a digit."""
+    arm = {"objective": "masked_image"}
+    document = {"name": "mine", "data_set": "digits", "architecture": "masked_small_patch", "arms": [arm]}
+    with pytest.raises(BadInput, match=r"^mine.toml: arms.0: options.share should hide some of the 1 patches"):
+        parse_study(document, "mine.toml")

@@ -402,3 +402,11 @@ def test_a_sweep_of_all_four(tmp_path):
     rows = sweep(study, out=tmp_path / "out", device="cpu")
     assert list(rows["status"]) == ["done"] * 5
     assert rows["elbo_nats"].notna().all()
+
+
+def test_a_study_without_partners_is_refused_when_it_is_read():
+    """One line with the arm, before anything is trained."""
+    arm = {"objective": "ada_gvae", "strengths": [1]}
+    document = {"name": "mine", "data_set": "digits", "architecture": "small_patch", "arms": [arm]}
+    with pytest.raises(BadInput, match=r"^mine.toml: arms.0: pairs of images .* digits is none$"):
+        parse_study(document, "mine.toml")
