@@ -27,6 +27,7 @@ ROLES: Final = {
     "pairs": 9,
     "captions": 10,
     "mask": 11,
+    "corruption": 12,
 }
 """What a stream of numbers is for. The numbers are part of every result: append, never renumber."""
 

@@ -26,8 +26,8 @@ def complexity_nats(images: Tensor) -> NDArray[np.float64]:
         pixels differ little. Another version of zlib may find other lengths.
 
     Reference:
-        Serra et al. 2020, "Input Complexity and Out-of-Distribution Detection with Likelihood-based Generative Models",
-        section 3 (PNG among their compressors).
+        Serra et al. 2020, "Input Complexity and Out-of-Distribution Detection with Likelihood-based Generative Models"
+        (PNG is one of their compressors).
     """
     levels = (images.detach().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
     return np.array([NATS_A_BYTE * shortest(image.transpose(1, 2, 0)) for image in levels])

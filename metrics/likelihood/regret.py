@@ -70,8 +70,8 @@ def likelihood_regret(
         ValueError: tensors that do not fit, numbers out of range, or a density without a gradient.
 
     Reference:
-        Xiao et al. 2020, "Likelihood Regret: An Out-of-Distribution Detection Score For Variational Auto-encoder", eq.
-        5, for "the configuration" tau the mean and variance themselves. The authors' code tunes a copy of the whole
+        Xiao et al. 2020, "Likelihood Regret: An Out-of-Distribution Detection Score For Variational Auto-encoder",
+        with the mean and variance themselves for what is optimised. The authors' code tunes a copy of the whole
         encoder for each image instead, draws anew at every step, and takes the gain of the importance-weighted bound
         and not of the ELBO, so that it may be negative.
     """
