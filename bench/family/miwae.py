@@ -62,14 +62,14 @@ def see_what_is_there(model: Model, images: Tensor, observed: Tensor, noise: Ten
 
 
 def pixels_of(options: Options, condition: str | None, data_set: Entry) -> int:
-    """H W: a pixel is missing with all of its channels."""
+    """H W: a pixel is missing with all of its channels; `BadInput` where the options say no share of them."""
+    require_missing(str(options["missing_kind"]), float(options["missing"]))
     return math.prod(data_set.image_shape[1:])
 
 
 def incomplete(run: Run, data: DataSet, seeds: Sequence[int]) -> Told:
     """Which pixels of an image are in the data set of a seed, [S, B, H W]: the same whenever the image is met."""
     kind, share = str(run.options["missing_kind"]), float(run.options["missing"])
-    require_missing(kind, share)
     of_seeds = torch.tensor(list(seeds), device=data.device)
 
     def told(indices: Tensor, factors: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +24,19 @@ from ..figures.tiles import mosaic
 from ..generation.save import class_of, names_of, open_data, save_png
 from ..models import Model
 from ..npz_file import read_npz
-from ..randomness import integers
 from ..run import Run
 from ..run_model import Conditioning
 from ..store import Store
-from ..training_part import training_part
-from .baselines import NEIGHBOURS, Filled, knn_imputation, mean_imputation
+from .about import About, about_data, picture, training_images
+from .baselines import Filled, knn_imputation, mean_imputation
 from .error import independent_nats, rmse
 from .importance import missing_density
 from .impute import METHODS, Imputed, checked, imputed, objection
 from .latent_model import LatentModel
 from .masks import observed_pixels, require_missing
 
-IMAGES, TRAINING = 3, 4
-"""Steps of the role `sample` that images, and training images of the baselines, are drawn at."""
-
-TRAINING_IMAGES = 1_000
 DENSITY_SAMPLES = 1_000
 MOST_IMAGES = 1_000
-
-HIDDEN = (0.55, 0.65, 0.85)
-"""The colour of a pixel that is not seen."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +131,7 @@ def save_imputed(
             continue  # there are others that can be asked
         data = opened.setdefault(run.data_set, open_data(run.data_set))
         with torch.no_grad():
-            asked = about(run, data, wanted, given)
+            asked = asked_of(run, data, wanted, given)
             path = folder / f"{names[row['run_id']]}_{named(wanted, given)}.png"
             yield path, answered(run, model, data, wanted, asked, path)
 
@@ -150,61 +142,46 @@ def named(wanted: Wanted, given: Given | None) -> str:
     return f"{'file_' if given is not None else ''}{missing}_{wanted.method}"
 
 
-@dataclass(frozen=True)
-class About:
-    """What one model is asked about, and what the baselines learn from."""
-
-    x: Tensor
-    """[N, C, H, W]; 0 where not even the user knows."""
-    seen: Tensor
-    """Bool [N, C, H, W]."""
-    known: bool
-    """Whether the missing pixels are known, so that an error can be told."""
-    told: Tensor
-    """[N, Y]."""
-    training: Tensor
-    """[M, C, H, W]."""
-
-
-def about(run: Run, data: DataSet, wanted: Wanted, given: Given | None) -> About:
-    """Images and masks for a model; the same for every model of a data set."""
+def asked_of(run: Run, data: DataSet, wanted: Wanted, given: Given | None) -> About:
+    """What a model is asked about; the same for every model of a data set."""
     if given is None:
-        indices = integers([wanted.seed], "sample", [IMAGES], wanted.count, below=len(data))[0, 0]
-        x, known, observed, keys = data.images(indices).cpu(), True, None, indices
-        told = Conditioning.of(run).evaluation(data)(indices.to(data.device), data.factors(indices)).cpu()
+        found = about_data(run, data, wanted.count, wanted.missing, wanted.share, wanted.seed)
     else:
-        if tuple(given.images.shape[1:]) != data.image_shape:
-            raise BadInput(
-                f"{run.label}: takes images {list(data.image_shape)}, the file has {list(given.images.shape[1:])}"
-            )
-        keys = torch.arange(len(given.images))
-        known = not bool(given.images.isnan().any())
-        x, observed = given.images.nan_to_num(), given.observed
-        told = told_of_file(run, given)
+        found = about_file(run, data, wanted, given)
     if (number := class_of(run, wanted.condition)) is not None:
-        told = torch.eye(told.shape[1])[number].expand(len(x), -1)
-    if observed is None:
-        seeds = torch.tensor([wanted.seed])
-        observed = observed_pixels(wanted.missing, seeds, keys[None], data.image_shape, wanted.share)[0]
-    part = training_part(run, data)
-    drawn = integers([wanted.seed], "sample", [TRAINING], TRAINING_IMAGES, below=len(part))[0, 0].unique()
-    training = part.images(drawn).cpu()
-    asked = {image.numpy().tobytes() for image in x} if known else set()
-    training = training[torch.tensor([image.numpy().tobytes() not in asked for image in training])]
-    if len(training) < NEIGHBOURS:
-        raise BadInput(f"{run.label}: {len(training)} training images are fewer than {NEIGHBOURS} neighbours")
-    return About(x, observed.expand_as(x), known, told, training)
+        told = torch.eye(found.told.shape[1])[number].expand(len(found.x), -1)
+        found = replace(found, told=told)
+    return found
 
 
-def told_of_file(run: Run, given: Given) -> Tensor:
+def about_file(run: Run, data: DataSet, wanted: Wanted, given: Given) -> About:
+    """Images of a file; which of them has which mask is a matter of its place."""
+    if tuple(given.images.shape[1:]) != data.image_shape:
+        raise BadInput(
+            f"{run.label}: takes images {list(data.image_shape)}, the file has {list(given.images.shape[1:])}"
+        )
+    x, seen = given.images.nan_to_num(), given.observed
+    if seen is None:
+        seeds, places = torch.tensor([wanted.seed]), torch.arange(len(x))[None]
+        seen = observed_pixels(wanted.missing, seeds, places, data.image_shape, wanted.share)[0]
+    known = not bool(given.images.isnan().any())
+    training = training_images(run, data, wanted.seed, x if known else None)
+    return About(x, seen.expand_as(x), known, told_of_file(run, given, wanted), training)
+
+
+def told_of_file(run: Run, given: Given, wanted: Wanted) -> Tensor:
     """What a model is told of a file's images."""
     size = Conditioning.of(run).size
     if not size:
         return torch.zeros(len(given.images), 0)
     if not OBJECTIVES[run.objective].conditional:
         raise BadInput(f"{run.label}: is told more than a class, which a file of images cannot say")
+    if given.classes is None and wanted.condition is not None:
+        return torch.zeros(len(given.images), size)  # it is told what `condition` says
     if given.classes is None:
-        raise BadInput(f"{run.label}: is told the {run.condition}; the file needs an array 'condition' [N]")
+        raise BadInput(
+            f"{run.label}: is told the {run.condition}; the file needs an array 'condition' [N], or say --condition"
+        )
     if not bool(((given.classes >= 0) & (given.classes < size)).all()):
         raise BadInput(f"{run.label}: condition must be classes 0 .. {size - 1}")
     return torch.eye(size)[given.classes]
@@ -237,7 +214,7 @@ def answered(
         "effective_share": mean_of(answer.effective_share),
         **(errors(model, asked, answer, fills, wanted) if asked.known else {"rmse": None, "nats": None}),
     }
-    save_png(Image.fromarray(mosaic(picture(asked, answer, fills["knn"]))), path)
+    save_png(Image.fromarray(mosaic(picture(asked, [*answer.draws, answer.mean, fills["knn"].means]))), path)
     arrays = {
         "images": asked.x, "observed": asked.seen, "draws": answer.draws, "mean": answer.mean,
         **{f"{name}_imputation": filled.means for name, filled in fills.items()},
@@ -272,23 +249,6 @@ def errors(
 def mean_of(values: Tensor | None) -> float | None:
     """The mean, where there is any."""
     return None if values is None else float(values.mean())
-
-
-def picture(asked: About, answer: Imputed, knn: Filled) -> Tensor:
-    """A row an image: it, what is seen of it, draws, their mean, nearest neighbours; [N, S + 4, 3, H, W].
-
-    Where not even the user knows a pixel, the image has it hidden too.
-    """
-    hidden = torch.tensor(HIDDEN)[:, None, None]
-    seen = torch.where(asked.seen, coloured(asked.x), hidden)
-    whole = coloured(asked.x) if asked.known else seen
-    columns = [whole, seen, *map(coloured, answer.draws), coloured(answer.mean), coloured(knn.means)]
-    return torch.stack(columns, dim=1)
-
-
-def coloured(images: Tensor) -> Tensor:
-    """Grey images [N, 1, H, W] in three channels; others as they are."""
-    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
 
 
 def write_npz(target: Path, arrays: Mapping[str, Any]) -> None:

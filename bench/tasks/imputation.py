@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -108,9 +109,8 @@ def shuffled(seed: int, step: int, places: Tensor) -> Tensor:
 
 def first_of_each(indices: Tensor, places: Tensor) -> Tensor:
     """Places without those whose image stood before."""
-    seen: set[int] = set()
-    kept = [n for n, index in enumerate(indices[places].tolist()) if not (index in seen or seen.add(index))]
-    return places[torch.tensor(kept, dtype=torch.int64)]
+    _, first = np.unique(indices[places].numpy(), return_index=True)
+    return places[torch.from_numpy(np.sort(first))]
 
 
 def measure_imputation(

@@ -1,0 +1,93 @@
+"""What one model is asked about, images of its data set or of a file, and the picture of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from disbench.datasets import DataSet
+
+from ..bad_input import BadInput
+from ..randomness import integers
+from ..run import Run
+from ..run_model import Conditioning
+from ..training_part import training_part
+from .baselines import NEIGHBOURS
+from .masks import observed_pixels
+
+IMAGES, TRAINING = 3, 4
+"""Steps of the role `sample` that images, and training images of the baselines, are drawn at."""
+
+TRAINING_IMAGES = 1_000
+
+HIDDEN = (0.55, 0.65, 0.85)
+"""The colour of a pixel that is not seen."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What one model is asked about, and what the baselines learn from."""
+
+    x: Tensor
+    """[N, C, H, W]; 0 where nobody knows."""
+    seen: Tensor
+    """Bool [N, C, H, W]."""
+    known: bool
+    """Whether the missing pixels are known, so that an error can be told."""
+    told: Tensor
+    """[N, Y]."""
+    training: Tensor
+    """[M, C, H, W], none of them among the images."""
+
+
+def about_data(run: Run, data: DataSet, count: int, missing: str, share: float, seed: int) -> About:
+    """Images of the data set, the same for every model of it.
+
+    Args:
+        run: whose model is asked.
+        data: its data set.
+        count: images, the first being the same whatever the count.
+        missing: key of `MASKS`.
+        share: that is missing.
+        seed: of images, masks and training images.
+    """
+    indices = integers([seed], "sample", [IMAGES], count, below=len(data))[0, 0]
+    x = data.images(indices).cpu()
+    told = Conditioning.of(run).evaluation(data)(indices.to(data.device), data.factors(indices)).cpu()
+    seen = observed_pixels(missing, torch.tensor([seed]), indices[None], data.image_shape, share)[0]
+    return About(x, seen.expand_as(x), True, told, training_images(run, data, seed, x))
+
+
+def training_images(run: Run, data: DataSet, seed: int, but: Tensor | None) -> Tensor:
+    """Images that the run was trained on, for the baselines, [M, C, H, W], without those equal to one of `but`.
+
+    Raises:
+        BadInput: fewer than there should be neighbours.
+    """
+    part = training_part(run, data)
+    drawn = integers([seed], "sample", [TRAINING], TRAINING_IMAGES, below=len(part))[0, 0].unique()
+    training = part.images(drawn).cpu()
+    asked = set() if but is None else {image.numpy().tobytes() for image in but}
+    training = training[torch.tensor([image.numpy().tobytes() not in asked for image in training])]
+    if len(training) < NEIGHBOURS:
+        raise BadInput(f"{run.label}: {len(training)} training images are fewer than {NEIGHBOURS} neighbours")
+    return training
+
+
+def picture(about: About, columns: Sequence[Tensor]) -> Tensor:
+    """A row an image: it, what is seen of it, then the columns [N, C, H, W] one by one; [N, columns + 2, 3, H, W].
+
+    Where nobody knows a pixel, the image has it hidden too.
+    """
+    hidden = torch.tensor(HIDDEN)[:, None, None]
+    seen = torch.where(about.seen, coloured(about.x), hidden)
+    whole = coloured(about.x) if about.known else seen
+    return torch.stack([whole, seen, *map(coloured, columns)], dim=1)
+
+
+def coloured(images: Tensor) -> Tensor:
+    """Grey images [N, 1, H, W] in three channels; others as they are."""
+    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
