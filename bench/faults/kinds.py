@@ -30,7 +30,7 @@ HOUR, YEAR = 3600, 365 * 24 * 3600
 CLOCKS = (-30 * YEAR, -YEAR, -2 * HOUR, 2 * HOUR, YEAR, 60 * YEAR)
 """Seconds by which a clock may jump."""
 
-ORPHAN_SECONDS = 30.0
+ORPHAN_SECONDS = 120.0
 """In which the processes of a dead sweep must have ended."""
 
 
