@@ -94,10 +94,10 @@ def look() -> AbstractContextManager[None]:
 
 def line_style(objective: str, number: int = 0) -> dict[str, Any]:
     """Colour and marker of an objective, its row in `OBJECTIVES`, so the same in all figures; dashes of a variant."""
-    place = list(OBJECTIVES).index(objective)
+    again, place = divmod(list(OBJECTIVES).index(objective), len(PALETTE))
     return {
-        "color": PALETTE[place % len(PALETTE)],
-        "marker": MARKERS[place % len(MARKERS)],
+        "color": PALETTE[place],
+        "marker": MARKERS[(place + again) % len(MARKERS)],  # each round of colours has its markers shifted
         "linestyle": DASHES[number % len(DASHES)],
     }
 

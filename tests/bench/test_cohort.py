@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from disbench.bench import cohort as engine
-from disbench.bench.catalogue import OBJECTIVES
+from disbench.bench.objectives import PLAIN_OBJECTIVES
 from disbench.bench.run import Cohort, EvaluationPlan, Plan, Run, cohorts, without
 from disbench.bench.run_model import is_finite, one_model
 from disbench.bench.training_state import TrainingState
@@ -32,13 +32,13 @@ def train(cohort, data, **keywords):
 
 def defaults(name):
     """The options of an objective where a study names none."""
-    options = OBJECTIVES[name].options
+    options = PLAIN_OBJECTIVES[name].options
     return {key: takes[0] if isinstance(takes, tuple) else takes for key, takes in options.items()}
 
 
 def variants():
     """Every objective with every choice of its options."""
-    for name, objective in OBJECTIVES.items():
+    for name, objective in PLAIN_OBJECTIVES.items():
         condition = "digit" if objective.conditional else None
         words = {key: takes for key, takes in objective.options.items() if isinstance(takes, tuple)}
         for changed in [{key: choice} for key, takes in words.items() for choice in takes] or [{}]:
@@ -93,7 +93,7 @@ def test_training_repeats_bit_for_bit(digits):
 @pytest.mark.parametrize("first", list(variants()))
 def test_a_diverged_model_is_alone(first, digits):
     """A gradient that overflows makes one model NaN; its neighbours' numbers are those of a cohort without it."""
-    if OBJECTIVES[first.objective].strength is None:
+    if PLAIN_OBJECTIVES[first.objective].strength is None:
         pytest.skip("no strength to overflow with")
     healthy = [first, replace(first, seed=1)]
     # A capacity of infinity is only ever far away; what overflows there is the loss.
@@ -107,10 +107,10 @@ def test_a_diverged_model_is_alone(first, digits):
             assert torch.equal(together[name][position], without_it[name][position])
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", PLAIN_OBJECTIVES)
 def test_at_strength_zero_or_one_an_objective_is_the_vae(name, digits):
     """After 50 steps too: beta 1, and no penalty, leave the evidence bound and nothing of the helper."""
-    objective = OBJECTIVES[name]
+    objective = PLAIN_OBJECTIVES[name]
     if objective.conditional or objective.strength is None or name == "annealed_vae":
         pytest.skip("told a digit, or another bound")
     neutral = 1.0 if objective.strength == "β" else 0.0
