@@ -17,7 +17,7 @@ def add_commands(commands: Commands[Any]) -> None:
     command.add_argument("folder", metavar="DIR", type=Path, help="output folder of a sweep")
     command.add_argument(
         "--kind", default="", metavar="A,B",
-        help="prior, aggregate, reconstruction, interpolation, traversal (default: all)",
+        help="prior, aggregate, reconstruction, interpolation, traversal, layers (default: all)",
     )  # fmt: skip
     command.add_argument("--run", metavar="ID", help="one model, by its run id")
     command.add_argument("--objective", metavar="NAME", help="only models of this objective")
@@ -29,6 +29,11 @@ def add_commands(commands: Commands[Any]) -> None:
     command.add_argument(
         "--condition", metavar="FACTOR=CLASS", help="what conditional models are told, e.g. shape=heart"
     )
+    command.add_argument(
+        "--text", metavar="CAPTION", action="append", default=[],
+        help='what models of captions are told, e.g. "a small heart at the top"; several: a row each (then no other kind, '
+        "unless --kind names some)",
+    )  # fmt: skip
     command.add_argument(
         "--temperature",
         type=float,
@@ -60,13 +65,16 @@ def handle(arguments: argparse.Namespace) -> int:
     store.study()  # refused if it makes no sense to this version
     if arguments.out is None:
         store.refuse_links_out("samples")
+    every = [] if arguments.text else list(KINDS)
+    kinds = listed(arguments.kind) if arguments.kind else every
     which = Which(arguments.run, arguments.objective, arguments.strength, arguments.seed)
     paths = save_grids(
         store,
         chosen_models(store, which),
-        listed(arguments.kind) if arguments.kind else list(KINDS),
+        kinds,
         arguments.out or store.folder / "samples",
         condition=arguments.condition,
+        texts=arguments.text,
         count=arguments.count,
         seed=arguments.draw,
         temperature=arguments.temperature,

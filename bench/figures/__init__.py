@@ -27,15 +27,25 @@ from ..store.listing import listed
 from ..store.small_files import read_small
 from .active_units import draw_active_units
 from .agreement import draw_agreement
+from .caption_samples import draw_caption_samples
 from .collapse import draw_collapse
 from .condition_samples import draw_condition_samples
+from .denoised_images import draw_denoised_images
+from .denoising import draw_denoising
+from .imputation import draw_imputation
+from .imputed_images import draw_imputed_images
 from .kl_decomposition import draw_kl_decomposition
 from .kl_per_dimension import draw_kl_per_dimension
+from .label_error import draw_label_error
 from .latent_factor_scatter import draw_latent_factor_scatter
 from .latents_over_training import draw_latents_over_training
+from .layer_samples import draw_layer_samples
+from .layers import draw_layers
 from .likelihood import draw_likelihood
 from .manifold import draw_manifold
 from .mutual_information import draw_mutual_information
+from .outliers import draw_outliers
+from .probes import draw_probes
 from .rate_distortion import draw_rate_distortion
 from .score_distributions import draw_score_distributions
 from .scores import draw_scores
@@ -118,6 +128,17 @@ FIGURES: dict[str, FigureEntry] = {
             "itself: what annealing may be off by.",
             "finished models of a study with [evaluation.likelihood]",
             draw_likelihood,
+        ),
+        FigureEntry(
+            "label_error",
+            "Error against the number of labels",
+            "Share of images without a label whose class a semi-supervised model gets wrong, over the number of "
+            "labels, on a logarithmic axis. Dotted, in the same colour, the same classifier trained on the labelled "
+            "images alone: what lies between the two is what the other images are good for. Faint points are seeds, "
+            "each with its own draw of labels, lines their means, bars the 95 % interval of a mean (Student's t) "
+            "where there are three or more.",
+            "finished models of objectives that are told some labels",
+            draw_label_error,
         ),
         FigureEntry(
             "kl_per_dimension",
@@ -203,6 +224,43 @@ FIGURES: dict[str, FigureEntry] = {
             draw_agreement,
         ),
         FigureEntry(
+            "probes",
+            "What a linear reader makes of few labels",
+            "Test accuracy of logistic regression from so many labelled images, mean over factors, of each model's "
+            "codes and of the last hidden features of its encoder, both standardised. Points are means over all models "
+            "of a method, bars one standard deviation over them; methods are moved apart a little. `all` is every "
+            "training row of the evaluation. The dotted line says the most frequent class always.",
+            "finished models scored with probes",
+            draw_probes,
+        ),
+        FigureEntry(
+            "outliers",
+            "Outliers",
+            "How often an outlier scores higher than a member of the data set, in per cent, mean over seeds: blue "
+            "scores tell outliers, orange ones take them for more usual than members, as the likelihood does with "
+            "plain images. Regret is what a better posterior than the encoder's would gain; complexity is the "
+            "likelihood corrected by the length of the compressed image.",
+            "finished models scored with outliers",
+            draw_outliers,
+        ),
+        FigureEntry(
+            "denoising",
+            "Denoising over the level of noise",
+            "Peak signal-to-noise ratio against clean images, higher is better, mean over images and seeds, of each "
+            "objective's middle strength. The filter is the best of medians, Gaussians and Wiener filters on other "
+            "images spoilt in the same way.",
+            "finished models scored with denoising",
+            draw_denoising,
+        ),
+        FigureEntry(
+            "denoised_images",
+            "Denoised images",
+            "Five images, spoilt in three ways, through the classical filter that suits the noise best, and as "
+            "reconstructed by each model from the mean of its posterior, for the first seed and the middle strength.",
+            "the weights of finished models scored with denoising, and the data set's images",
+            draw_denoised_images,
+        ),
+        FigureEntry(
             "traversals",
             "Reconstructions and latent traversals",
             "Eight images, their reconstructions, and the first image with one latent at a time moved from -2 to 2, "
@@ -230,6 +288,54 @@ FIGURES: dict[str, FigureEntry] = {
             "the model is told.",
             "the weights of finished conditional models",
             draw_condition_samples,
+        ),
+        FigureEntry(
+            "caption_samples",
+            "Samples by caption",
+            "Images that a model makes of captions, from eight draws of its prior: the draw is the same down a column, the "
+            "caption the same along a row, for the first seed. What a caption leaves out may differ along its row. "
+            "Captions in orange are of combinations that training never saw.",
+            "the weights of finished models that are told captions, and the data set's images",
+            draw_caption_samples,
+        ),
+        FigureEntry(
+            "imputation",
+            "Missing pixels",
+            "Root mean squared error of missing pixels by each method, and the log-likelihood of the missing pixels "
+            "given the others (nats per image, by importance sampling), mean over seeds with one standard deviation. "
+            "Rules are what a model has to beat on the same pixels: the mean of training images and of the five "
+            "nearest. Up to three strengths of each objective.",
+            "finished models of a study scored by imputation",
+            draw_imputation,
+        ),
+        FigureEntry(
+            "imputed_images",
+            "Images with one half missing",
+            "Five images, what is seen of them, four draws of Metropolis-within-Gibbs (means of p(x | z), a chain "
+            "each), the mean over draws, and the mean of the five nearest training images. Draws that differ say what "
+            "a model leaves open; for the first seed and the middle strength of each objective.",
+            "the weights of finished models of a study scored by imputation, and the data set's images",
+            draw_imputed_images,
+        ),
+        FigureEntry(
+            "layers",
+            "What each layer of a hierarchy carries",
+            "Mean over seeds of what each layer adds to the KL, and of its active units, whose posterior mean has a "
+            "variance above 0.01 over images. Layer 1 is next to the image. A layer with 0 nats has collapsed: its "
+            "posterior is its prior given the layer above. Below the top of a plain hierarchy the terms are no KLs by "
+            "themselves and may be negative; only their sum is one.",
+            "finished models of several layers of codes",
+            draw_layers,
+        ),
+        FigureEntry(
+            "layer_samples",
+            "Samples with one layer drawn anew",
+            "The reconstruction of one image, and eight draws of one layer from its prior given the layers above it, "
+            "which stay as the image has them; layers below keep what they add to what is above. The top layer is "
+            "the upper row, layer 1 is next to the image; for the first seed. A row of equal images is a layer that "
+            "the image does not depend on.",
+            "the weights of finished models of several layers of codes, and the data set's images",
+            draw_layer_samples,
         ),
     )
 }

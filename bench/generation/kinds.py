@@ -12,6 +12,7 @@ from disbench.datasets import DataSet
 from disbench.metrics import gaussian_kl
 
 from ..models import Model
+from ..models.layers import layer_widths, redrawn
 from ..randomness import integers, normal
 from ..run import Run
 from ..run_model import Conditioning, code_width
@@ -86,6 +87,16 @@ def prior(question: Question) -> Tensor:
     )
 
 
+def of_texts(question: Question, told: Tensor) -> Tensor:
+    """Images of captions [R, Y], a row a caption, of the same prior codes; a single caption fills a square."""
+    rows = told if len(told) > 1 else told.expand(question.count, -1)
+    noise = question.noise(question.count if len(told) > 1 else question.count**2)
+    noise = noise.repeat(len(rows), 1) if len(told) > 1 else noise
+    condition = rows.repeat_interleave(question.count, dim=0)
+    made = question.decoded(question.model.prior(noise, condition), condition)
+    return made.unflatten(0, (-1, question.count))
+
+
 def aggregate(question: Question) -> Tensor:
     """Images of codes from the aggregate posterior q(z): a random image of the data set, a code of its posterior.
 
@@ -147,11 +158,28 @@ def traversal(question: Question) -> Tensor:
     return question.decoded(codes.flatten(0, 1), told).unflatten(0, (len(ranked), question.count))
 
 
+def layers(question: Question) -> Tensor:
+    """A row a layer of codes, the top one first: drawn anew while the others stay at the code of the first image.
+
+    The first column is that code's reconstruction. Layers below the one that is drawn keep what they add to what is
+    above them. A model with one layer of codes has one row.
+    """
+    images, condition = question.images(1)
+    mean, _ = question.model.encode(images, condition)
+    told, across = question.told(condition), question.count - 1
+    fresh = question.model.prior(question.noise(across), told.expand(across, -1))
+    drawn = redrawn(mean, fresh, layer_widths(question.model, mean.shape[1]))
+    codes = torch.cat((mean.expand(len(drawn), 1, -1), drawn), dim=1)
+    made = question.decoded(codes.flatten(0, 1), told.expand(codes[..., 0].numel(), -1))
+    return made.unflatten(0, codes.shape[:2])
+
+
 KINDS: dict[str, Callable[[Question], Tensor]] = {
     "prior": prior,
     "aggregate": aggregate,
     "reconstruction": reconstruction,
     "interpolation": interpolation,
     "traversal": traversal,
+    "layers": layers,
 }
 """Each makes images [rows, columns, C, H, W] in [0, 1]."""

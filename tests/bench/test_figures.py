@@ -30,6 +30,7 @@ from disbench.bench.figures.style import (
     TERM_COLOURS,
     heat_colours,
     ink_on,
+    line_style,
     look,
     opposed_colours,
 )
@@ -50,6 +51,8 @@ FROM_MODELS = ("traversals", "condition_samples", "collapse", "latent_factor_sca
 FROM_HISTORY = ("training", "latents_over_training")
 FROM_MANY = ("agreement",)  # needs more models than some of the grids below: see test_figure_agreement.py
 FROM_ESTIMATES = ("likelihood",)  # of log p(x), that few studies ask for: see test_likelihood.py
+OF_HIERARCHIES = ("layers", "layer_samples")  # see test_hierarchical.py
+FROM_LABELS = ("label_error",)  # of models that are told some: see test_semi_supervised.py
 
 
 @pytest.fixture
@@ -66,7 +69,8 @@ def test_every_figure_says_what_it_shows():
         assert entry.title[0].isupper()
         assert entry.caption.endswith(".")
         assert entry.needs
-    assert {*FROM_ROWS, *FROM_MODELS, *FROM_HISTORY, *FROM_MANY, *FROM_ESTIMATES} == set(FIGURES)
+    elsewhere = {*FROM_MANY, *FROM_ESTIMATES, *FROM_LABELS, *OF_HIERARCHIES}
+    assert {*FROM_ROWS, *FROM_MODELS, *FROM_HISTORY, *elsewhere} == set(FIGURES)
 
 
 def test_the_test_of_texts_finds_what_it_should():
@@ -341,7 +345,9 @@ def test_colours_stay_apart_for_everybody(vision):
             np.linalg.norm(lab(a, vision) - lab(b, vision)) for a, b in itertools.combinations(colours, 2)
         )
         assert nearest > 15
-    assert len(set(MARKERS)) == len(PALETTE) >= len(OBJECTIVES)
+    styles = {(line_style(name)["color"], line_style(name)["marker"]) for name in OBJECTIVES}
+    assert len(set(MARKERS)) == len(PALETTE)
+    assert len(styles) == len(OBJECTIVES)
 
 
 @pytest.mark.parametrize("vision", VISION)

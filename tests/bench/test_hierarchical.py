@@ -1,11 +1,15 @@
 """Hierarchies: the merge by hand, KL sums and importance bounds against linear Gaussian ones with closed forms."""
 
+import json
 import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from invented import invented
+from readable import assert_readable, drawn
 from torch import nn
 from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
@@ -17,11 +21,15 @@ from disbench.bench.family.hierarchical.model import Hierarchy, hierarchy
 from disbench.bench.family.hierarchical.objective import warmth
 from disbench.bench.family.hierarchical.passes import Chain, Generative, Ladder
 from disbench.bench.family.hierarchical.tasks import importance_bound
+from disbench.bench.generation import KINDS as GRIDS
+from disbench.bench.generation import Question
 from disbench.bench.models import initial_parameters
+from disbench.bench.models.layers import redrawn
 from disbench.bench.objectives import Setting, reconstruction
 from disbench.bench.run import Cohort, EvaluationPlan, Run
 from disbench.bench.run_model import one_model, with_parameters
-from disbench.bench.study import load_study
+from disbench.bench.store import Store
+from disbench.bench.study import load_study, parse_study
 from disbench.bench.task_catalogue import TASKS
 from disbench.bench.tasks import Subject
 from disbench.datasets import load
@@ -449,8 +457,9 @@ def test_tasks_are_not_defined_without_layers():
         assert not TASKS[name].defined_for(plain)
 
 
-def test_a_sweep_of_both(tmp_path):
-    """Trained, scored by their tasks unasked, with the columns of posteriors empty."""
+@pytest.fixture(scope="module")
+def swept_layers(tmp_path_factory):
+    """One model of each, of three layers, trained for two steps."""
     study = {
         "name": "layers", "data_set": "digits", "latents": 1, "steps": 2, "batch_size": 8,
         "evaluation": {"metrics": ["mig", "kl_decomposition"], "samples": 40, "test_samples": 20,
@@ -458,18 +467,77 @@ def test_a_sweep_of_both(tmp_path):
                                    "layers_likelihood": {"images": 4, "importance_samples": 3}}},
         "arms": [{"objective": o, "architecture": f"{k}_mlp_small"} for k, o in KINDS.items()],
     }  # fmt: skip
-    from disbench.bench.study import parse_study
+    folder = tmp_path_factory.mktemp("layers") / "out"
+    return Store(folder), sweep(parse_study(study, "layers.toml"), out=folder)
 
-    rows = sweep(parse_study(study, "layers.toml"), out=tmp_path / "out").set_index("objective")
+
+def test_a_sweep_of_both(swept_layers):
+    """Trained, scored by their tasks unasked, with the columns of posteriors empty."""
+    rows = swept_layers[1].set_index("objective")
     for objective in KINDS.values():
         row = rows.loc[objective]
         assert row["status"] == "done"
-        assert np.isfinite(
-            [row["elbo_nats"], row["mig"], row["iwae_hierarchy_nats"], row["kl_layer_3_nats"]]
-        ).all()
+        scores = [row[name] for name in ("elbo_nats", "mig", "iwae_hierarchy_nats", "kl_layer_3_nats")]
+        assert np.isfinite(scores).all()
         assert len(row["kl_per_layer_nats"]) == 3
         assert np.isnan(row["kl_layer_4_nats"])
         assert np.isnan(row["kl_nats"])
+
+
+@pytest.mark.parametrize("name", ["layers", "layer_samples"])
+def test_figures_are_readable(swept_layers, name):
+    """An arm a row; a layer a row."""
+    store, rows = swept_layers
+    figure = drawn(name, rows, store)
+    assert_readable(figure)
+    if name == "layers":
+        assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
+            "Ladder VAE", "hierarchical VAE",
+        ]  # fmt: skip
+        numbers = [float(text.get_text()) for text in figure.axes[0].texts]
+        expected = [rows.iloc[arm][f"kl_layer_{layer}_nats"] for arm in (0, 1) for layer in (1, 2, 3)]
+        assert numbers == pytest.approx(expected, abs=0.06)
+    else:
+        assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["3", "2", "1"]
+
+
+def test_a_figure_of_arms_with_and_without_layers(swept_layers):
+    """Long names take several lines; a model of five layers beside one of three; a VAE is left out."""
+    store, rows = swept_layers
+    arms = []
+    for number, warmup in enumerate(("linear", "off")):
+        told = json.loads(rows.iloc[0]["configuration"])
+        told["options"]["warmup"] = warmup
+        told["architecture"] = f"ladder_mlp_small_{'no_norm' if number else 'as_long_as_names_get'}"
+        arms.append(rows.iloc[[0]].assign(configuration=json.dumps(told)))
+    arms[1].at[arms[1].index[0], "kl_per_layer_nats"] = [0.0, 1.0, -0.5, 20.0, 3.0]
+    arms[1].at[arms[1].index[0], "active_units_per_layer"] = [0.0, 1.0, 2.0, 20.0, 3.5]
+    figure = drawn(
+        "layers", pd.concat([*arms, invented(["vae"], data_sets=["digits"])], ignore_index=True), store
+    )
+    assert_readable(figure)
+    assert [text.get_text() for text in figure.axes[0].texts][3:] == ["3.0", "20", "-0.50", "1.0", "0.00"]
+    assert [text.get_text() for text in figure.axes[1].texts][3:] == ["3.5", "20", "2", "1", "0"]
+
+
+def test_one_layer_is_redrawn_at_a_time():
+    """By hand: two units at the top, one below."""
+    code, noise = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[-1.0, -2.0, -3.0], [7.0, 8.0, 9.0]])
+    assert redrawn(code, noise, (2, 1)).tolist() == [
+        [[-1, -2, 3], [7, 8, 3]],
+        [[1, 2, -3], [1, 2, 9]],
+    ]
+
+
+@torch.no_grad()
+def test_rows_of_samples_are_layers(swept_layers, digits):
+    """Beginning with one reconstruction; a collapsed layer would repeat it."""
+    store, rows = swept_layers
+    one, model = store.model(rows.iloc[0].to_dict())
+    images = GRIDS["layers"](Question(one, model, digits, count=3))
+    assert images.shape == (3, 3, 1, 8, 8)
+    assert torch.equal(images[0, 0], images[2, 0])
+    assert not torch.allclose(images[0, 0], images[0, 1])
 
 
 def test_the_study_has_the_papers_arms():
