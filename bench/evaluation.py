@@ -133,7 +133,8 @@ def scores(run: Run, encoded: Encoded, dataset_size: int, held_out: Tensor | Non
     evaluated images a model that was trained on a part did not see.
     """
     told = Conditioning.of(run)
-    kept = [k for k in range(encoded.factors.shape[1]) if k != told.column]
+    column = told.column if told.telling is not None and told.telling.when_scored else None
+    kept = [k for k in range(encoded.factors.shape[1]) if k != column]
     objective = OBJECTIVES[run.objective]
     posterior = objective.codes == "posterior"
     arrays: dict[str, Any] = {
@@ -141,7 +142,7 @@ def scores(run: Run, encoded: Encoded, dataset_size: int, held_out: Tensor | Non
         "mean": encoded.mean if posterior else None,
         "logvar": encoded.logvar if posterior else None,
         "factors": encoded.factors[:, kept] if kept else None,
-        "condition": encoded.factors[:, told.column] if told.column is not None else None,
+        "condition": encoded.factors[:, column] if column is not None else None,
     }
     return {
         **terms_of(encoded, held_out, bound=objective.bound),

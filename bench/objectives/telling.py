@@ -29,6 +29,8 @@ class Telling:
     """Indices [B], factors [B, K] to [B, Y]."""
     to_model: bool = True
     """Whether the model's nets have it as their condition; else only the objective's `forward` sees it."""
+    when_scored: bool = True
+    """Whether models that are scored know their condition's factor. Where not, it is scored like any other factor."""
 
 
 def one_hot(factors: Tensor, column: int, classes: int) -> Tensor:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from disbench.metrics import METRICS
 
+from ..catalogue import OBJECTIVES
 from ..run import identity
 from ..scales import shown
 from .numbers import PublishedNumber
@@ -212,7 +213,7 @@ def departures(study: Study, number: PublishedNumber, configuration: Mapping[str
         if options != number.metric_options:
             wanted = shown(number.metric_options) if number.metric_options else "its defaults"
             found.append(f"{metric} with {shown(options) if options else 'its defaults'} instead of {wanted}")
-    if number.strength is None and number.objective != "vae" and not number.not_comparable:
+    if number.strength is None and OBJECTIVES[number.objective].strength and not number.not_comparable:
         found.append("the source gives no strength")
     return found
 
