@@ -57,14 +57,16 @@ def shown_spoilt(model: Model, images: Tensor, told: Tensor, noise: Tensor) -> F
 
 
 def numbers_told(options: Options, condition: str | None, data_set: Entry) -> int:
-    """The kind of noise as one-hot, and its level."""
+    """The kind of noise as one-hot, and its level; BadInput for a level that the kind does not take."""
+    level = options["level"]
+    assert isinstance(level, float | int)  # of a study: the table has a number there
+    require_corruption(str(options["noise"]), level, where="options")
     return len(CORRUPTIONS) + 1
 
 
 def how_to_spoil(run: Run, data: DataSet, seeds: Sequence[int]) -> Told:
     """The same for every image, [S, B, kinds + 1]."""
     kind, level = str(run.options["noise"]), float(run.options["level"])
-    require_corruption(kind, level, where=run.objective)
     said = torch.tensor([*(float(name == kind) for name in CORRUPTIONS), level], device=data.device)
     return lambda indices, factors: said.expand(*indices.shape, -1)
 

@@ -1,6 +1,7 @@
 """Denoising: noises with known moments, decibels by hand, filters on images that they mend, and the criterion."""
 
 import math
+import tomllib
 from dataclasses import replace
 
 import numpy as np
@@ -28,7 +29,7 @@ from disbench.bench.objectives import Setting
 from disbench.bench.randomness import normal
 from disbench.bench.run import Cohort, EvaluationPlan, Run
 from disbench.bench.run_model import noise_width, nothing, one_model
-from disbench.bench.study import load_study
+from disbench.bench.study import load_study, parse_study
 from disbench.bench.task_catalogue import TASKS
 from disbench.bench.tasks import Subject
 from disbench.datasets import load
@@ -138,8 +139,8 @@ def test_levels_that_make_no_sense():
         corrupted(GREY, PLACES, "masking", 2.0, seed=0)
     with pytest.raises(BadInput, match="unknown kind of noise 'gausian'; did you mean 'gaussian'"):
         corrupted(GREY, PLACES, "gausian", 2.0, seed=0)
-    with pytest.raises(BadInput, match="denoising_vae: the level of salt_and_pepper"):
-        how_to_spoil(run("salt_and_pepper", 1.5), load("digits"), [0])
+    with pytest.raises(BadInput, match=r"arms.0: options: the level of masking noise is a share"):
+        parse_study(tomllib.loads(STUDY.replace("level = 0.5", "level = 1.5")), "denoising.toml")
 
 
 def test_psnr_by_hand():
