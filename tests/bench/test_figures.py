@@ -52,6 +52,7 @@ FROM_HISTORY = ("training", "latents_over_training")
 FROM_MANY = ("agreement",)  # needs more models than some of the grids below: see test_figure_agreement.py
 FROM_ESTIMATES = ("likelihood",)  # of log p(x), that few studies ask for: see test_likelihood.py
 FROM_MISSING = ("imputation", "imputed_images")  # of studies scored by imputation: see test_miwae.py
+FROM_TASKS = ("outliers", "denoising", "denoised_images")  # see test_outliers.py, test_denoising.py
 OF_HIERARCHIES = ("layers", "layer_samples")  # see test_hierarchical.py
 FROM_LABELS = ("label_error",)  # of models that are told some: see test_semi_supervised.py
 
@@ -70,7 +71,7 @@ def test_every_figure_says_what_it_shows():
         assert entry.title[0].isupper()
         assert entry.caption.endswith(".")
         assert entry.needs
-    elsewhere = {*FROM_MANY, *FROM_ESTIMATES, *FROM_MISSING, *FROM_LABELS, *OF_HIERARCHIES}
+    elsewhere = {*FROM_MANY, *FROM_ESTIMATES, *FROM_MISSING, *FROM_TASKS, *FROM_LABELS, *OF_HIERARCHIES}
     assert {*FROM_ROWS, *FROM_MODELS, *FROM_HISTORY, *elsewhere} == set(FIGURES)
 
 
