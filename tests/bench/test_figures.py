@@ -54,6 +54,7 @@ FROM_ESTIMATES = ("likelihood",)  # of log p(x), that few studies ask for: see t
 FROM_MISSING = ("imputation", "imputed_images")  # of studies scored by imputation: see test_miwae.py
 FROM_TASKS = ("outliers", "denoising", "denoised_images")  # see test_outliers.py, test_denoising.py
 OF_HIERARCHIES = ("layers", "layer_samples")  # see test_hierarchical.py
+FROM_PROBES = ("probes",)  # of studies scored by probes: see test_figure_probes.py
 FROM_LABELS = ("label_error",)  # of models that are told some: see test_semi_supervised.py
 
 
@@ -71,7 +72,15 @@ def test_every_figure_says_what_it_shows():
         assert entry.title[0].isupper()
         assert entry.caption.endswith(".")
         assert entry.needs
-    elsewhere = {*FROM_MANY, *FROM_ESTIMATES, *FROM_MISSING, *FROM_TASKS, *FROM_LABELS, *OF_HIERARCHIES}
+    elsewhere = {
+        *FROM_MANY,
+        *FROM_ESTIMATES,
+        *FROM_MISSING,
+        *FROM_TASKS,
+        *FROM_LABELS,
+        *FROM_PROBES,
+        *OF_HIERARCHIES,
+    }
     assert {*FROM_ROWS, *FROM_MODELS, *FROM_HISTORY, *elsewhere} == set(FIGURES)
 
 
