@@ -63,7 +63,9 @@ def see_what_is_there(model: Model, images: Tensor, observed: Tensor, noise: Ten
 
 def pixels_of(options: Options, condition: str | None, data_set: Entry) -> int:
     """H W: a pixel is missing with all of its channels; `BadInput` where the options say no share of them."""
-    require_missing(str(options["missing_kind"]), float(options["missing"]))
+    share = options["missing"]
+    assert not isinstance(share, tuple | str)
+    require_missing(str(options["missing_kind"]), share)
     return math.prod(data_set.image_shape[1:])
 
 

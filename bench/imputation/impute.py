@@ -182,15 +182,17 @@ def imputed(
             raise BadInput(f"{name} must be a whole number from 1, got {number}")
     if not 0 <= seed < 2**63:
         raise BadInput(f"seed must be in 0 .. 2^63 - 1, got {seed}")
-    module = model if isinstance(model, Model) else model[1]
-    if not isinstance(model, Model) and (why := objection(model[0])) is not None:
-        raise BadInput(f"{model[0].label}: {why}")
+    run, module = (None, model) if isinstance(model, Model) else model
+    if run is not None and (why := objection(run)) is not None:
+        raise BadInput(f"{run.label}: {why}")
     parameter = next(module.parameters())
     x, seen = checked(images, observed)
     x, seen = x.to(parameter.device, parameter.dtype), seen.to(parameter.device)
     condition = x.new_zeros(len(x), 0) if told is None else told.to(x)
     if len(condition) != len(x):
         raise BadInput(f"told must have a row for each of the {len(x)} images, got {len(condition)}")
+    if run is not None and (size := told_size(run)) != condition.shape[1]:
+        raise BadInput(f"{run.label}: is told {size} numbers an image; told has {condition.shape[1]}")
     return METHODS[method].answer(
         Asked(LatentModel.of(module, condition), x, seen, int(draws), int(steps), int(seed), pixels)
     )
@@ -206,6 +208,13 @@ def objection(run: Run) -> str | None:
         "its codes have no Gaussian posterior that can be weighed against N(0, I): pseudo-Gibbs, "
         "Metropolis-within-Gibbs and importance sampling are not defined for it"
     )
+
+
+def told_size(run: Run) -> int:
+    """How many numbers a run's model is told of an image."""
+    from ..run_model import Conditioning
+
+    return Conditioning.of(run).size
 
 
 def checked(images: Tensor | NDArray[Any], observed: Tensor | NDArray[Any]) -> tuple[Tensor, Tensor]:

@@ -37,6 +37,8 @@ from .masks import observed_pixels, require_missing
 
 DENSITY_SAMPLES = 1_000
 MOST_IMAGES = 1_000
+SHOWN = 32
+"""Rows of a picture; arrays and numbers are of all images."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,9 @@ def save_imputed(
     require_missing(wanted.missing, wanted.share)
     if not 1 <= wanted.count <= MOST_IMAGES:
         raise BadInput(f"count must be 1 to {MOST_IMAGES}, got {wanted.count}")
+    if wanted.condition is not None:
+        told = rows["condition"] == wanted.condition.partition("=")[0].strip()
+        rows = rows[told] if told.any() else rows
     opened: dict[str, DataSet] = {}
     names = names_of(rows)
     several = any(OBJECTIVES[name].codes == "posterior" for name in rows["objective"])
@@ -214,7 +219,8 @@ def answered(
         "effective_share": mean_of(answer.effective_share),
         **(errors(model, asked, answer, fills, wanted) if asked.known else {"rmse": None, "nats": None}),
     }
-    save_png(Image.fromarray(mosaic(picture(asked, [*answer.draws, answer.mean, fills["knn"].means]))), path)
+    rows = picture(asked, [*answer.draws, answer.mean, fills["knn"].means])[:SHOWN]
+    save_png(Image.fromarray(mosaic(rows)), path)
     arrays = {
         "images": asked.x, "observed": asked.seen, "draws": answer.draws, "mean": answer.mean,
         **{f"{name}_imputation": filled.means for name, filled in fills.items()},

@@ -353,6 +353,24 @@ def test_conditional_models_are_told(store):
     assert not torch.allclose(zero, one)
 
 
+def test_a_conditional_model_that_is_not_told_says_so(store):
+    with pytest.raises(BadInput, match="is told 10 numbers an image; told has 0"):
+        impute(trained(store, "cvae"), IMAGES, ALL)
+
+
+def test_codes_without_a_gaussian_posterior_are_refused(store, monkeypatch):
+    """By name; and their cells of the task are empty."""
+    from dataclasses import replace
+
+    from disbench.bench.catalogue import OBJECTIVES
+
+    run, model = trained(store, "beta_vae")
+    monkeypatch.setitem(OBJECTIVES, "beta_vae", replace(OBJECTIVES["beta_vae"], codes="points"))
+    with pytest.raises(BadInput, match="beta_vae 1 digits seed 0: its codes have no Gaussian posterior"):
+        impute((run, model), IMAGES, ALL)
+    assert not TASKS["imputation"].defined_for(run)
+
+
 IMAGES = np.zeros((2, 8, 8), dtype=np.float32)
 ALL = np.ones((8, 8), dtype=bool)
 
