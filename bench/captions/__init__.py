@@ -1,6 +1,6 @@
 """Captions: English sentences of the factors of an image, written by a grammar and read back to what they say.
 
-    caption("dsprites", [2, 0, 10, 3, 4])            # 'a tiny heart at the upper left turned a quarter'
+    caption("dsprites", [2, 0, 10, 3, 4])            # 'a heart that is little in the upper left corner turned ...'
     parse("dsprites", "a small heart at the top")    # {'shape': 2, 'scale': 0, 'posY': 0}, coarse classes
 
 To add a data set: a `Grammar` in a file of its own, one row of `GRAMMARS`; the tests read back what it writes.
@@ -97,4 +97,5 @@ __all__ = [
     "known_words",
     "numbered",
     "parse",
+    "parsed",
 ]

@@ -9,8 +9,25 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 IDLE = frozenset(
-    "a an the there is that at in on by of to near from with standing it".split()
-)  # fmt: skip
+    (
+        "a",
+        "an",
+        "the",
+        "there",
+        "is",
+        "that",
+        "at",
+        "in",
+        "on",
+        "by",
+        "of",
+        "to",
+        "near",
+        "from",
+        "with",
+        "standing",
+    )
+)
 """Words that join others and say nothing of any factor."""
 
 MOST_WORDS = 127
@@ -33,7 +50,7 @@ class Aspect:
     coarse: tuple[int, ...]
     """The coarse class of each class."""
     periods: tuple[int, ...] = ()
-    """For a turn: after how many coarse classes each class of `shape` looks the same. Empty: a class is itself alone."""
+    """For a turn: after how many coarse classes each class of `shape` looks the same again."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +106,9 @@ class Grammar:
     @cached_property
     def words(self) -> tuple[str, ...]:
         """Every word that a caption may have, in alphabetical order; word i has the number i + 1."""
-        phrases = (phrase for slot in self.slots.values() for ways in slot.phrases.values() for phrase in ways)
+        phrases = (
+            phrase for slot in self.slots.values() for ways in slot.phrases.values() for phrase in ways
+        )
         fixed = (word for template in self.templates for word in template.split() if word[0] != "{")
         articles = ("a", "an")
         return tuple(sorted({*articles, *fixed, *(word for phrase in phrases for word in phrase.split())}))

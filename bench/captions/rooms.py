@@ -45,7 +45,9 @@ ROOMS = Grammar(
             unnamed=("object", "thing"),
         ),
         "floor": slot("floor_hue", *surfaces("on a {} floor", "standing on a {} floor", "on {} ground")),
-        "wall": slot("wall_hue", *surfaces("in front of a {} wall", "before a {} wall", "with a {} wall behind")),
+        "wall": slot(
+            "wall_hue", *surfaces("in front of a {} wall", "before a {} wall", "with a {} wall behind")
+        ),
         "view": slot(
             "orientation",
             *((f"seen from the {side}", f"viewed from the {side}") for side in ("left", "front", "right")),

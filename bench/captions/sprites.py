@@ -56,7 +56,12 @@ def placed(across: int, down: int) -> tuple[str, ...]:
         return (f"at the centre {side}", f"at the middle {side}", f"in the middle {side}")
     if across == middle:
         return (f"at the {end} centre", f"at the {high} centre", f"at the {end} in the middle")
-    return (f"at the {high} {side}", f"at the {end} {side}", f"in the {high} {side} corner", f"in the {end} {side}")
+    return (
+        f"at the {high} {side}",
+        f"at the {end} {side}",
+        f"in the {high} {side} corner",
+        f"in the {end} {side}",
+    )
 
 
 def places() -> dict[Classes, tuple[str, ...]]:
@@ -69,7 +74,7 @@ SPRITES = Grammar(
     aspects=(
         Aspect("shape", ("square", "ellipse", "heart"), (0, 1, 2)),
         Aspect("scale", ("small", "medium", "large"), thirds(6)),
-        # Class 39 is class 0 again: 39 steps make a turn. A square looks the same after two eighths, an ellipse after four.
+        # 39 steps make a turn, so class 39 is class 0. A square looks the same after two eighths, an ellipse after four.
         Aspect(
             "orientation",
             ("upright", *(f"turned {FRACTIONS[n]}" for n in range(1, 8))),

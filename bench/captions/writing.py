@@ -29,10 +29,13 @@ class Writer:
     def __init__(self, grammar: Grammar, device: torch.device | str = "cpu") -> None:
         self.grammar = grammar
         self.number = {word: n for n, word in enumerate(grammar.words, start=1)}
-        self.slots = {name: SlotTable(grammar, entry, self.number, device) for name, entry in grammar.slots.items()}
+        self.slots = {
+            name: SlotTable(grammar, entry, self.number, device) for name, entry in grammar.slots.items()
+        }
         widest = max(len(aspect.coarse) for aspect in grammar.aspects)
         self.coarse_classes = torch.tensor(
-            [[*aspect.coarse, *[0] * (widest - len(aspect.coarse))] for aspect in grammar.aspects], device=device
+            [[*aspect.coarse, *[0] * (widest - len(aspect.coarse))] for aspect in grammar.aspects],
+            device=device,
         )
         self.width = max(table.phrases.shape[2] for table in self.slots.values())
         self.plan, self.fixed = self.orders(device)
@@ -76,7 +79,9 @@ class Writer:
         """
         count = len(self.grammar.aspects)
         order, presence, ways = chances.split((1, count, len(self.slots)), dim=-1)
-        sure = torch.tensor([aspect.factor in always for aspect in self.grammar.aspects], device=factors.device)
+        sure = torch.tensor(
+            [aspect.factor in always for aspect in self.grammar.aspects], device=factors.device
+        )
         said = torch.where((presence < named) | sure, self.coarse(factors), NOT_NAMED)
         tables = zip(self.slots.values(), ways.unbind(-1), strict=True)
         phrases = torch.stack([table.phrase(said, chance, self.width) for table, chance in tables], dim=-2)
@@ -130,4 +135,6 @@ class SlotTable:
 def picked(chance: Tensor, among: Tensor | int) -> Tensor:
     """A whole number below `among`, by a uniform number in [0, 1)."""
     number = (chance * among).long()
-    return torch.minimum(number, torch.as_tensor(among, device=chance.device) - 1)  # float32 may round up to it
+    return torch.minimum(
+        number, torch.as_tensor(among, device=chance.device) - 1
+    )  # float32 may round up to it

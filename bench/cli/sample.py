@@ -31,8 +31,8 @@ def add_commands(commands: Commands[Any]) -> None:
     )
     command.add_argument(
         "--text", metavar="CAPTION", action="append", default=[],
-        help='what models of captions are told, e.g. "a small heart at the top"; several: a row each (then no other kind, '
-        "unless --kind names some)",
+        help='what models of captions are told, e.g. "a small heart at the top"; several: a row each '
+        "(no other kind then but those of --kind)",
     )  # fmt: skip
     command.add_argument(
         "--temperature",

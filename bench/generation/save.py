@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 from PIL import Image
+from torch import Tensor
 
 from disbench.datasets import DataSet, load
 
 from ..atomic_file import write_atomically
 from ..bad_input import BadInput, unknown
+from ..catalogue import OBJECTIVES
 from ..figures.tiles import mosaic
 from ..run import Run
 from ..run_model import Conditioning
 from ..store import Store
 from ..tables import GROUP, variants_by_objective
-from .kinds import KINDS, Question
+from .kinds import KINDS, Question, of_texts
 
 MOST_COUNT = 64
 """Images across; a grid of more is nobody's picture."""
@@ -77,6 +80,7 @@ def save_grids(
     folder: Path,
     *,
     condition: str | None = None,
+    texts: Sequence[str] = (),
     **asked: Any,
 ) -> Iterator[Path]:
     """Write a PNG for each model and kind, and yield its path.
@@ -88,11 +92,13 @@ def save_grids(
         folder: is made if it is not there.
         condition: of conditional models, `shape=heart` or `digit=3`: a class by its name or its number. Models that
             are told another factor, or none, are passed over where there are such that are told this one.
+        texts: captions, each a row of one more grid, `..._text.png`. Models that are told no captions are passed over
+            where there are such that are.
         asked: further fields of `Question`.
 
     Raises:
-        BadInput: an unknown kind, a condition that no model has, images that are not at hand, a file that cannot be
-            written.
+        BadInput: an unknown kind, a condition that no model has, a caption that no model is told or with words that its
+            grammar does not know, images that are not at hand, a file that cannot be written.
     """
     for kind in kinds:
         if kind not in KINDS:
@@ -103,18 +109,38 @@ def save_grids(
         raise BadInput(f"temperature must be at least 0, got {asked['temperature']:g}")
     if condition is not None and (told := rows["condition"] == condition.partition("=")[0].strip()).any():
         rows = rows[told]
+    if texts and (reads := rows["objective"].map(reads_text)).any():
+        rows = rows[reads]
     opened: dict[str, DataSet] = {}
     names = names_of(rows)
     for row in rows.to_dict("records"):
         run, model = store.model(row)
         data = opened.setdefault(run.data_set, open_data(run.data_set))
         question = Question(run, model, data, condition=class_of(run, condition), **asked)
-        for kind in kinds:
+        asks = {kind: KINDS[kind] for kind in kinds}
+        if texts:
+            asks["text"] = partial(of_texts, told=told_by(run, texts))
+        for kind, ask in asks.items():
             path = folder / f"{names[row['run_id']]}_{kind}.png"
             with torch.no_grad():
-                picture = Image.fromarray(mosaic(KINDS[kind](question)))
+                picture = Image.fromarray(mosaic(ask(question)))
             save_png(picture, path)
             yield path
+
+
+def reads_text(objective: str) -> bool:
+    """Whether models of an objective are told sentences."""
+    telling = OBJECTIVES[objective].telling
+    return telling is not None and telling.of_text is not None
+
+
+def told_by(run: Run, texts: Sequence[str]) -> Tensor:
+    """What a model is told by captions, [R, Y]."""
+    telling = Conditioning.of(run).telling
+    if telling is None or telling.of_text is None:
+        known = ", ".join(name for name in OBJECTIVES if reads_text(name))
+        raise BadInput(f"{run.label}: is told no captions; --text is for {known}")
+    return torch.stack([telling.of_text(run, text) for text in texts])
 
 
 def save_png(picture: Image.Image, path: Path) -> None:

@@ -29,6 +29,8 @@ class Telling:
     """Indices [B], factors [B, K] to [B, Y]."""
     to_model: bool = True
     """Whether the model's nets have it as their condition; else only the objective's `forward` sees it."""
+    of_text: Callable[[Run, str], Tensor] | None = None
+    """What a model is told by a sentence of the user's, [Y]; `BadInput` where it makes no sense. None: no sentences."""
     when_scored: bool = True
     """Whether models that are scored know their condition's factor. Where not, it is scored like any other factor."""
 

@@ -1,4 +1,4 @@
-"""Reads coarse factors off images: a small classifier trained on the data set's own, the judge of what a caption made."""
+"""Reads coarse factors off images: a small classifier trained on real ones, the judge of what captions make."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ class FactorReader(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """For each factor the scores of its coarse classes, [B, classes], of images [B, C, H, W]."""
-        views = [F.avg_pool2d(x, pooled(x.shape[-1]), ceil_mode=True).flatten(1) for x in (images, centred(images))]
+        views = [
+            F.avg_pool2d(x, pooled(x.shape[-1]), ceil_mode=True).flatten(1) for x in (images, centred(images))
+        ]
         x = F.relu(self.hidden_1(torch.cat(views, dim=1)))
         return self.classes(F.relu(self.hidden_2(x))).split(self.sizes, dim=1)
 
@@ -85,8 +87,9 @@ class Judge:
         sizes = tuple(len(aspect.labels) for aspect in self.grammar.aspects)
         self.reader = FactorReader(data.image_shape, sizes).to(data.device)
         # Half of the images, by a number of their own, so that every other one can be asked about.
-        trains = uniform([seed], "metric", [SHARE], len(data))[0, 0] < 0.5
+        trains = uniform([seed], "metric", [SHARE], len(data))[0, 0].to(data.device) < 0.5
         self.kept_back = (~trains).nonzero()[:, 0]
+        """[n], indices of the images that it was not trained on."""
         with torch.enable_grad():
             self.train(data, trains.nonzero()[:, 0], seed, steps)
         self.reader.requires_grad_(False)
@@ -99,9 +102,11 @@ class Judge:
         pace = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: min(1.0, (step + 1) / WARM_UP) * (1 - step / steps)
         )
-        drawn = integers([seed], "metric", [IMAGES], steps * BATCH, below=len(images))[0, 0].unflatten(0, (steps, -1))
-        for batch in drawn:
-            indices = images[batch].to(data.device)
+        drawn = integers([seed], "metric", [IMAGES], steps * BATCH, below=len(images))[0, 0].unflatten(
+            0, (steps, -1)
+        )
+        for batch in drawn.to(data.device):
+            indices = images[batch]
             targets = looks(self.grammar, self.writer.coarse(data.factors(indices)))
             scores = self.reader(data.images(indices))
             loss = sum(F.cross_entropy(s, targets[:, k]) for k, s in enumerate(scores))

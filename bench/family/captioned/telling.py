@@ -10,7 +10,7 @@ from torch import Tensor
 from disbench.datasets import DataSet, Entry, Subset
 
 from ...bad_input import BadInput
-from ...captions import Writer, grammar_of
+from ...captions import Writer, grammar_of, numbered, parsed
 from ...objectives import Options, Telling, Told
 from ...randomness import keyed_uniform
 from ...run import Run
@@ -20,7 +20,9 @@ def caption_length(options: Options, condition: str | None, data_set: Entry) -> 
     """T, the words of the longest caption of the data set."""
     named = options["named"]
     if not isinstance(named, int | float) or named > 1:
-        raise BadInput(f"options.named is how likely a caption names a factor, above 0 and at most 1, got {named}")
+        raise BadInput(
+            f"options.named is how likely a caption names a factor, above 0 and at most 1, got {named}"
+        )
     return grammar_of(data_set.name).length
 
 
@@ -43,4 +45,11 @@ def evaluation(run: Run, data: DataSet) -> Told:
     return lambda indices, factors: told(indices[None], factors[None])[0]
 
 
-CAPTION = Telling(caption_length, captions_of, evaluation)
+def of_text(run: Run, text: str) -> Tensor:
+    """A sentence [T] as a model is told it, after a look that it says something that can be."""
+    grammar = grammar_of(run.data_set)
+    parsed(grammar, text)
+    return numbered(grammar, text).float()
+
+
+CAPTION = Telling(caption_length, captions_of, evaluation, of_text=of_text)

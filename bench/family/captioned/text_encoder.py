@@ -51,13 +51,25 @@ class Block(nn.Module):
         return x + self.back(F.relu(self.hidden(self.norm_2(x))))
 
 
+class Table(nn.Embedding):
+    """Vectors to learn that begin uniform in +-`reach`."""
+
+    def __init__(self, rows: int, width: int, reach: float) -> None:
+        super().__init__(rows, width)
+        self.reach = reach
+
+    def initial_range(self, name: str) -> tuple[float, float]:
+        """Whatever the net's scheme: a scheme for layers would count rows as units, and drown words in places."""
+        return -self.reach, self.reach
+
+
 class TextEncoder(nn.Module):
     """Word numbers to one vector a caption: embeddings of words and learned places, blocks, the mean over words."""
 
     def __init__(self, length: int, width: int, heads: int, blocks: int) -> None:
         super().__init__()
-        self.words = nn.Embedding(MOST_WORDS + 1, width)
-        self.places = nn.Embedding(length, width)
+        self.words = Table(MOST_WORDS + 1, width, reach=1.0)
+        self.places = Table(length, width, reach=0.3)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(blocks))
         self.norm = nn.LayerNorm(width)
 
