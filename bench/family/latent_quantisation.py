@@ -16,7 +16,9 @@ from ..objectives import Objective, Setting, reconstruction
 from ..run import Run
 from ..tasks import Subject, Task
 from .member import Member
-from .vq_vae.quantiser import straight_through
+from .vq_vae.model import VQVAE
+from .vq_vae.pixelcnn import GatedPixelCNN
+from .vq_vae.quantiser import VectorQuantiser, straight_through
 
 VALUES = 10
 """Numbers that each latent can take, as in all of the paper's experiments."""
@@ -247,8 +249,58 @@ def hsu_style(image_shape: ImageShape, latents: int, condition_size: int) -> VAE
     )
 
 
+VECTORS, VECTOR_WIDTH = 512, 64
+"""Of the codebook of the paper's VQ-VAE."""
+
+
+class VectorsOfStyle(nn.Module):
+    """The style encoder, its output cut into vectors of 64 numbers, one a latent."""
+
+    def __init__(self, image_shape: ImageShape, latents: int) -> None:
+        super().__init__()
+        self.net = StyleEncoder(image_shape, latents * VECTOR_WIDTH // 2, 0)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Vectors [B, D, 64]."""
+        numbers: Tensor = self.net(images, images.new_zeros(len(images), 0))
+        return numbers.unflatten(1, (-1, VECTOR_WIDTH))
+
+
+class StyleOfVectors(nn.Module):
+    """The style decoder of vectors side by side."""
+
+    def __init__(self, image_shape: ImageShape, latents: int) -> None:
+        super().__init__()
+        self.net = StyleDecoder(image_shape, latents * VECTOR_WIDTH, 0)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Logits [B, C, 64, 64]."""
+        logits: Tensor = self.net(vectors.flatten(1), vectors.new_zeros(len(vectors), 0))
+        return logits
+
+
+def vq_hsu_style(image_shape: ImageShape, latents: int, condition_size: int) -> VQVAE:
+    """The paper's VQ-VAE: each latent is one of 512 vectors. The PixelCNN sees them as a row, and all before each."""
+    reach = 2
+    layers = max(2, -(-(latents - 1) // reach))
+    return VQVAE(
+        VectorsOfStyle(image_shape, latents),
+        StyleOfVectors(image_shape, latents),
+        VectorQuantiser(VECTORS, VECTOR_WIDTH),
+        GatedPixelCNN(VECTORS, (1, latents), 128, layers, 2 * reach + 1),
+    )
+
+
 STYLE = Architecture(
     hsu_style, "torch_default", sides_of_64, "style net of Hsu et al. 2023, 12 layers each way"
+)
+
+VECTORS_OF_STYLE = Architecture(
+    vq_hsu_style,
+    "torch_default",
+    sides_of_64,
+    "style net of Hsu et al. 2023 with a vector of a codebook for each latent",
+    own=True,
 )
 
 NETS = {name: PLAIN_ARCHITECTURES[name] for name in ("small_patch", "study_conv")} | {"hsu_style": STYLE}
@@ -341,6 +393,6 @@ MEMBER = Member(
             bound=False,
         ),
     },
-    architectures={"hsu_style": STYLE, **AUTOENCODERS, **QUANTISED},
+    architectures={"hsu_style": STYLE, "vq_hsu_style": VECTORS_OF_STYLE, **AUTOENCODERS, **QUANTISED},
     tasks={"infomec_discrete": Task(DISCRETE_SCORES, measure_discrete, objection=continuous_codes)},
 )

@@ -67,8 +67,8 @@ MEMBER = Member(
             "VQ-VAE",
             None,
             "van den Oord et al. 2017",
-            loss_options={"commitment": 0.25, "prior_share": 0.5},
-            architectures=("vq_small", "vq_conv"),
+            loss_options={"commitment": 0.25, "prior_share": 0.3},
+            architectures=("vq_small", "vq_conv", "vq_hsu_style"),  # the last from `latent_quantisation`
             codes="points",
             tasks=("codebook",),
         )

@@ -26,11 +26,28 @@ class Quantised(NamedTuple):
     """[N, d], those codes, without a gradient."""
 
 
+ROUNDING = 16
+"""Units in the last place of a squared length, below which a difference of squared distances is none."""
+
+
 def squared_distances(points: Tensor, vectors: Tensor) -> Tensor:
-    """Squared Euclidean distances [N, K] of points [N, d] to vectors [K, d], at least 0."""
-    crossed = points @ vectors.T
+    """Squared Euclidean distances [N, K] of points [N, d] to vectors [K, d]; 0 where rounding could have made them."""
     lengths = points.square().sum(dim=1, keepdim=True) + vectors.square().sum(dim=1)
-    return (lengths - 2 * crossed).clamp_min(0)
+    apart = lengths - 2 * (points @ vectors.T)
+    return torch.where(apart > ROUNDING * torch.finfo(apart.dtype).eps * lengths, apart, 0)
+
+
+def nearest(points: Tensor, vectors: Tensor) -> Tensor:
+    """Which of vectors [K, d] is nearest to points [N, d], int64 [N]; the first of those as near as can be told.
+
+    Not simply the least: of two codes at one place rounding would choose, and that may differ from machine to machine
+    and with the models trained beside this one.
+    """
+    apart = squared_distances(points, vectors)
+    room = ROUNDING * torch.finfo(apart.dtype).eps * points.square().sum(dim=1, keepdim=True)
+    numbers = torch.arange(len(vectors), device=apart.device)
+    found = apart <= apart.amin(dim=1, keepdim=True) + room
+    return torch.where(found, numbers, len(vectors) - 1).amin(dim=1)
 
 
 def straight_through(points: Tensor, vectors: Tensor) -> Tensor:
@@ -100,7 +117,7 @@ class VectorQuantiser(nn.Module):
         points = points.detach().to(self.vectors.dtype)
         if self.training:
             self.restart(points, noise)
-        indices = squared_distances(points, self.vectors).argmin(dim=1)
+        indices = nearest(points, self.vectors)
         chosen = self.vectors[indices]
         if self.training:
             self.follow(points, indices)
@@ -110,8 +127,8 @@ class VectorQuantiser(nn.Module):
         """Put points of the batch in place of dead codes."""
         codes, least = len(self.vectors), LEAST_USE * len(points) / len(self.vectors)
         dead = (self.counts < least) & (self.frozen == 0)
-        nearest = squared_distances(points, self.vectors).amin(dim=1)
-        taken = replacements(nearest, noise, min(codes, len(points)))
+        apart = squared_distances(points, self.vectors).amin(dim=1)
+        taken = replacements(apart, noise, min(codes, len(points)))
         place = (dead.long().cumsum(dim=0) - 1).clamp_min(0) % len(taken)
         new = points[taken[place]]
         self.vectors.copy_(torch.where(dead[:, None], new, self.vectors))
@@ -121,11 +138,10 @@ class VectorQuantiser(nn.Module):
     def follow(self, points: Tensor, indices: Tensor) -> None:
         """Move the averages by a batch, and the codes with them."""
         learns = self.frozen == 0
-        nearest = (indices[:, None] == torch.arange(len(self.vectors), device=indices.device)).to(
-            points.dtype
-        )
-        counts = self.decay * self.counts + (1 - self.decay) * nearest.sum(dim=0)
-        sums = self.decay * self.sums + (1 - self.decay) * (nearest.T @ points)
+        numbers = torch.arange(len(self.vectors), device=indices.device)
+        own = (indices[:, None] == numbers).to(points.dtype)
+        counts = self.decay * self.counts + (1 - self.decay) * own.sum(dim=0)
+        sums = self.decay * self.sums + (1 - self.decay) * (own.T @ points)
         used = counts > 0
         moved = sums / torch.where(used, counts, torch.ones_like(counts))[:, None]
         self.vectors.copy_(torch.where(learns & used[:, None], moved, self.vectors))
