@@ -74,7 +74,7 @@ SPRITES = Grammar(
     aspects=(
         Aspect("shape", ("square", "ellipse", "heart"), (0, 1, 2)),
         Aspect("scale", ("small", "medium", "large"), thirds(6)),
-        # 39 steps make a turn, so class 39 is class 0. A square looks the same after two eighths, an ellipse after four.
+        # 39 steps make a turn: class 39 is class 0. A square looks the same after two eighths, an ellipse after four.
         Aspect(
             "orientation",
             ("upright", *(f"turned {FRACTIONS[n]}" for n in range(1, 8))),

@@ -55,6 +55,7 @@ FROM_MISSING = ("imputation", "imputed_images")  # of studies scored by imputati
 FROM_TASKS = ("outliers", "denoising", "denoised_images")  # see test_outliers.py, test_denoising.py
 OF_HIERARCHIES = ("layers", "layer_samples")  # see test_hierarchical.py
 FROM_PROBES = ("probes",)  # of studies scored by probes: see test_figure_probes.py
+OF_CAPTIONS = ("caption_samples",)  # of models that are told some: see test_captioned.py
 FROM_LABELS = ("label_error",)  # of models that are told some: see test_semi_supervised.py
 
 
@@ -80,6 +81,7 @@ def test_every_figure_says_what_it_shows():
         *FROM_LABELS,
         *FROM_PROBES,
         *OF_HIERARCHIES,
+        *OF_CAPTIONS,
     }
     assert {*FROM_ROWS, *FROM_MODELS, *FROM_HISTORY, *elsewhere} == set(FIGURES)
 
