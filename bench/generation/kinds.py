@@ -82,9 +82,9 @@ def prior(question: Question) -> Tensor:
         noise = question.noise(question.count**2)
         of_class = torch.zeros(len(noise), told.size)
         condition = question.told(of_class) if told.classes else question.images(len(noise))[1]
-    return question.decoded(question.model.prior(noise, condition), condition).unflatten(
-        0, (-1, question.count)
-    )
+    sampler = question.model.for_samples(question.temperature)
+    made = sampler.decode(sampler.prior(noise, condition), condition).sigmoid()
+    return made.unflatten(0, (-1, question.count))
 
 
 def of_texts(question: Question, told: Tensor) -> Tensor:

@@ -50,3 +50,7 @@ class Model(nn.Module):
     def prior(self, noise: Tensor, condition: Tensor) -> Tensor:
         """Codes [B, D] of the model's prior from standard normal `noise` [B, D]: the noise, where that is N(0, I)."""
         return noise
+
+    def for_samples(self, temperature: float) -> Model:
+        """What draws and decodes the prior's samples at a temperature: the model, where it keeps nothing for them."""
+        return self

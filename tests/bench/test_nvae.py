@@ -23,6 +23,7 @@ from disbench.bench.family.nvae.objective import nvae
 from disbench.bench.family.nvae.residual_normal import Normal, Residual, bounded
 from disbench.bench.family.nvae.spectral import SpectralNorms, kernels_of, largest_scales
 from disbench.bench.family.nvae.squeeze_excitation import SqueezeExcitation
+from disbench.bench.generation import KINDS, Question
 from disbench.bench.models import initial_parameters
 from disbench.bench.objectives import Setting, reconstruction
 from disbench.bench.run import Cohort, EvaluationPlan, Run
@@ -401,6 +402,18 @@ def test_reestimation_leaves_the_model_and_depends_on_the_temperature():
     assert not any(module.training for module in cold.modules())
     _, told, noise = asked(model)
     assert not torch.allclose(cold.generate(noise, told)[1], warm.generate(noise, told)[1])
+
+
+def test_samples_are_drawn_with_moments_of_their_temperature(digits):
+    """`disbench sample --kind prior`: the copy of the model that is made for samples, not the model."""
+    model = with_weights(nvae_small((1, 8, 8), 1, 0)).float()
+    question = Question(RUN, model, digits, count=2, temperature=0.7)
+    sampler = reestimated(model, temperature=0.7)
+    expected = sampler.generate(question.noise(4), torch.zeros(4, 0))[1].sigmoid().unflatten(0, (2, 2))
+    torch.testing.assert_close(KINDS["prior"](question), expected)
+    assert not torch.allclose(
+        model.generate(question.noise(4), torch.zeros(4, 0))[1].sigmoid(), expected.flatten(0, 1)
+    )
 
 
 # Scores.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...models import ForwardPass, Model
 from .blueprint import Blueprint, GroupLayout, ImageShape, padded_side
+from .reestimation import reestimated
 from .residual_normal import Residual
 from .spectral import SpectralNorms, kernels_of, largest_scales
 from .towers import BottomUp, Group, TopDown
@@ -121,6 +122,10 @@ class NVAE(Model):
     def prior(self, noise: Tensor, condition: Tensor) -> Tensor:
         """Codes [B, D] of the prior from standard normal noise, whose multiple t is the temperature t."""
         return self.generate(noise, condition)[0]
+
+    def for_samples(self, temperature: float) -> NVAE:
+        """A copy whose batch normalisations have the moments of samples of that temperature."""
+        return reestimated(self, temperature=temperature)
 
     def cropped(self, images: Tensor) -> Tensor:
         """Without the padding."""

@@ -7,12 +7,15 @@ temperature above all, have others (Vahdat and Kautz 2020, on the temperature of
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from ...randomness import normal
-from .model import NVAE
+
+if TYPE_CHECKING:
+    from .model import NVAE
 
 FIRST_STEP = 1000
 """Of the role `sample` that these draws are made at; `generation` has smaller ones."""
