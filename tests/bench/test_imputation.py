@@ -57,8 +57,12 @@ def test_masks_are_a_function_of_seed_and_image(kind):
 def test_how_much_is_missing():
     """The share on average; a block of that share to rounding; exactly a half."""
     images = torch.arange(2_000)[None]
-    share = observed_pixels("share", torch.tensor([0]), images, (1, 8, 8), 0.3)
-    assert (~share).float().mean() == pytest.approx(0.3, abs=0.005)
+    share = ~observed_pixels("share", torch.tensor([0]), images, (1, 7, 9), 0.3)[0]
+    assert share.float().mean() == pytest.approx(0.3, abs=0.005)
+    assert share.float().mean(dim=0) == pytest.approx(torch.full((1, 7, 9), 0.3), abs=0.05)
+    # A number serves two pixels: they are missing together as often as two that are independent.
+    pairs = share.flatten(1)[:, :62].unflatten(1, (31, 2)).all(dim=2)
+    assert pairs.float().mean() == pytest.approx(0.09, abs=0.005)
     block = ~observed_pixels("block", torch.tensor([0]), images, (1, 8, 8), 0.25)[0, :, 0]
     assert (block.sum(dim=(1, 2)) == 16).all()
     rows = block.any(dim=2).sum(dim=1)
