@@ -141,6 +141,8 @@ class Study(Strict):
     seeds: Annotated[int, Field(ge=1, le=100_000)] | list[Seed] = 1
     evaluation: Evaluation = Evaluation()
     arms: Annotated[list[Arm], Field(min_length=1)]
+    columns: list[str] = Field(default_factory=list)
+    """Of its tables where nobody names others; none: what fits a page."""
     scale: str | None = None
     """Which of its sizes this is; None for a study that has one size."""
     paper: str = ""
@@ -304,6 +306,7 @@ def parse_study(
         check_arm(arm, f"{where}: arms.{number}")
     check_evaluation(study.evaluation, f"{where}: evaluation")
     check_seeds(study, where)
+    check_columns(study.columns, f"{where}: columns")
     for number, printed in enumerate(study.published):
         check_published(printed, f"{where}: published.{number}")
     if study.cluster.address is not None:
@@ -573,6 +576,15 @@ def check_published(number: PublishedNumber, where: str) -> None:
         raise BadInput(f"{where}: during should be two steps, the earlier first, got {number.during}")
     if number.spread is not None and number.models == 1:
         raise BadInput(f"{where}: one model has no spread")
+
+
+def check_columns(columns: Sequence[str], where: str) -> None:
+    """Refuse columns that no model can have."""
+    from .legend import Legend
+
+    for name in columns:
+        if name not in (known := Legend.of_code().numbers()):
+            raise unknown("column", name, known, where=where)
 
 
 def check_seeds(study: Study, where: str) -> None:

@@ -54,6 +54,9 @@ HEADINGS = {
 }
 """What the readable columns are called where space is short."""
 
+UNDEFINED = "–"
+"""A finished model's cell without a value: a score that is not defined for its codes, or was not asked for."""
+
 ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 
 
@@ -159,8 +162,10 @@ def cells(part: pd.DataFrame, legend: Legend | None = None, *, plus_minus: str =
     for name in names:
         heading = HEADINGS.get(name, name) + ARROWS[legend.columns[name].direction]
         text[heading] = [
-            cell(mean, spread, plus_minus, count=legend.columns[name].unit == "units")
-            for mean, spread in zip(part[name], part[f"{name}_std"], strict=True)
+            UNDEFINED
+            if done and pd.isna(mean)
+            else cell(mean, spread, plus_minus, count=legend.columns[name].unit == "units")
+            for mean, spread, done in zip(part[name], part[f"{name}_std"], part["models"], strict=True)
         ]
     return text
 
@@ -185,7 +190,12 @@ def as_markdown(table: pd.DataFrame, legend: Legend | None = None) -> str:
         blocks.append(f"### {title}\n\n{body}")
     if not blocks:
         return "no models yet\n"
-    return "\n\n".join(blocks) + "\n\nMean ± standard deviation over seeds; nats per image.\n"
+    undefined = (
+        f" {UNDEFINED}: not defined for these codes, or not asked for."
+        if any(f" {UNDEFINED} |" in block for block in blocks)
+        else ""
+    )
+    return "\n\n".join(blocks) + f"\n\nMean ± standard deviation over seeds; nats per image.{undefined}\n"
 
 
 def as_latex(table: pd.DataFrame, legend: Legend | None = None) -> str:
@@ -196,13 +206,18 @@ def as_latex(table: pd.DataFrame, legend: Legend | None = None) -> str:
         lines = [" & ".join(escaped(name) for name in text.columns) + r" \\", r"\midrule"]
         for line in text.astype(str).to_numpy().tolist():
             fixed = [escaped(value) for value in line[:3]]
-            lines.append(
-                " & ".join([*fixed, *(f"${value}$" if value else "" for value in line[3:])]) + r" \\"
-            )
+            lines.append(" & ".join([*fixed, *map(in_mathematics, line[3:])]) + r" \\")
         columns = "ll" + "r" * (len(text.columns) - 2)
         body = "\n".join([r"\toprule", *lines, r"\bottomrule"])
         blocks.append(f"% {escaped(title)}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}")
     return "\n\n".join(blocks) + "\n"
+
+
+def in_mathematics(value: str) -> str:
+    """A number for LaTeX; an empty cell, and one that is not defined, as text."""
+    if value == UNDEFINED:
+        return "--"
+    return f"${value}$" if value else ""
 
 
 LATEX = {

@@ -121,6 +121,8 @@ def show_table(arguments: argparse.Namespace) -> int:
     store = Store.existing(arguments.folder)
     legend = store.register().legend
     scores = scores_named(arguments.scores.split(","), legend) if arguments.scores else None
+    if scores is None and arguments.format in ("md", "latex"):
+        scores = store.study().columns or None
     rows = store.rows(columns_read(scores, legend))
     print(FORMATS[arguments.format](summary(rows, scores, legend), legend))
     return 0
