@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from PIL import Image
 from sklearn.impute import KNNImputer
 
 from disbench.bench import BadInput
+from disbench.bench.catalogue import OBJECTIVES
 from disbench.bench.cli import main
+from disbench.bench.evaluation import evaluated_indices
 from disbench.bench.generation import Which, chosen_models
 from disbench.bench.imputation import (
     MASKS,
@@ -30,8 +33,11 @@ from disbench.bench.imputation.chance import Chance
 from disbench.bench.imputation.gibbs import Start, chain_rows, run_chains
 from disbench.bench.imputation.importance import scoring_proposal, weigh
 from disbench.bench.models import VAE
+from disbench.bench.run_model import Conditioning
 from disbench.bench.store import Store
 from disbench.bench.task_catalogue import TASKS
+from disbench.bench.tasks import Subject
+from disbench.bench.tasks.imputation import chosen
 from disbench.datasets import load
 
 SEEN = torch.tensor([True, False, True, False, False])
@@ -364,10 +370,6 @@ def test_a_conditional_model_that_is_not_told_says_so(store):
 
 def test_codes_without_a_gaussian_posterior_are_refused(store, monkeypatch):
     """By name; and their cells of the task are empty."""
-    from dataclasses import replace
-
-    from disbench.bench.catalogue import OBJECTIVES
-
     run, model = trained(store, "beta_vae")
     monkeypatch.setitem(OBJECTIVES, "beta_vae", replace(OBJECTIVES["beta_vae"], codes="points"))
     with pytest.raises(BadInput, match="beta_vae 1 digits seed 0: its codes have no Gaussian posterior"):
@@ -478,3 +480,63 @@ def test_the_tasks_columns_are_those_it_declares():
     columns = [score.column for score in task.scores]
     assert len(set(columns)) == len(columns) == 30
     assert {f"imputation_rmse_{name}_block" for name in (*METHODS, "mean", "knn")} <= set(columns)
+
+
+def subject(store):
+    """What the task sees of a trained model: every digit is evaluated, two thirds of them train."""
+    data = load("digits")
+    run, model = trained(store, "beta_vae")
+    run = replace(run, evaluation=replace(run.evaluation, samples=1_500, test_samples=500))
+    indices, train = evaluated_indices(run, len(data))
+    told = Conditioning.of(run).evaluation(data)
+    return Subject(
+        run, model, data, told, indices, data.factors(indices), torch.zeros(len(indices), 3), train
+    )
+
+
+def test_the_task_is_what_its_parts_are(store):
+    """Error and likelihood of the images that it chose, by the functions above."""
+    one = subject(store)
+    options = {
+        **TASKS["imputation"].options, "images": 5, "training_images": 60, "draws": 2, "steps": 4,
+        "importance_samples": 30, "masks": ["block"], "methods": ["metropolis"],
+    }  # fmt: skip
+    found = TASKS["imputation"].measure(one, **options)
+    who = chosen(one.run, one.indices, None, one.train, 5, 60)
+    asked, x = one.indices[who.asked], one.data.images(one.indices[who.asked])
+    seen = observed_pixels("block", torch.tensor([one.run.seed]), asked[None], (1, 8, 8), 0.5)[0]
+    mean = imputed(one.model, x, seen, method="metropolis", draws=2, steps=4, seed=one.run.seed).mean
+    assert found["imputation_rmse_metropolis_block"] == pytest.approx(rmse(mean, x, seen))
+    training = one.data.images(one.indices[who.training])
+    assert found["imputation_rmse_knn_block"] == pytest.approx(
+        rmse(knn_imputation(training, x, seen).means, x, seen)
+    )
+    assert set(found) == {
+        f"imputation_{name}_block"
+        for name in (
+            "rmse_metropolis", "rmse_mean", "rmse_knn", "nats_model", "nats_mean", "nats_knn", "acceptance",
+        )
+    }  # fmt: skip
+
+
+def test_the_baselines_learn_from_other_images_than_are_asked_about(store):
+    """Each image once; of a model that was trained on a part, those that it did not see."""
+    one = subject(store)
+    who = chosen(one.run, one.indices, None, one.train, 40, 1_000)
+    asked, training = one.indices[who.asked].tolist(), one.indices[who.training].tolist()
+    assert (len(set(asked)), len(set(training))) == (40, 1_000)
+    assert not set(asked) & set(training)
+    twice = torch.cat((one.indices, one.indices))  # draws with replacement
+    who = chosen(one.run, twice, None, one.train, 40, 5_000)
+    assert not set(twice[who.asked].tolist()) & set(twice[who.training].tolist())
+    assert len(set(twice[who.training].tolist())) == len(who.training)
+    held_out = one.factors[:, 0] == 3
+    who = chosen(one.run, one.indices, held_out, one.train, 40, 1_000)
+    assert held_out[who.asked].all()
+    assert not held_out[who.training].any()
+
+
+def test_an_unknown_mask_of_the_task_is_said(store):
+    one = subject(store)
+    with pytest.raises(BadInput, match="unknown mask 'blocks'; known: share, block, half"):
+        TASKS["imputation"].measure(one, **{**TASKS["imputation"].options, "masks": ["blocks"]})
