@@ -12,7 +12,7 @@ from disbench.metrics import Score
 
 from ...run import Run
 from ...tasks import Subject, Task
-from .model import VQVAE
+from .model import VQVAE, places
 
 CODEBOOK_SCORES = (
     Score("codebook_perplexity", None, "units", "exp of the entropy of codes over all positions; at most K"),
@@ -28,8 +28,8 @@ def entropy(counts: Tensor) -> Tensor:
 
 
 def use(numbers: Tensor, codes: int) -> dict[str, Any]:
-    """Columns of a table of codes' numbers [N, P], 0 .. `codes` - 1."""
-    counts = torch.stack([torch.bincount(column, minlength=codes) for column in numbers.long().T]).double()
+    """Columns of a table of codes by number, int64 [N, P], 0 .. `codes` - 1."""
+    counts = torch.stack([torch.bincount(column, minlength=codes) for column in numbers.T]).double()
     pooled = counts.sum(dim=0)
     return {
         "codebook_perplexity": float(entropy(pooled).exp()),
@@ -41,7 +41,8 @@ def use(numbers: Tensor, codes: int) -> dict[str, Any]:
 def measure(subject: Subject) -> Mapping[str, Any]:
     """The use of the codebook over the evaluated images, as they are encoded when training is over."""
     assert isinstance(subject.model, VQVAE)
-    return use(subject.mean, len(subject.model.quantiser.vectors))
+    codes = len(subject.model.quantiser.vectors)
+    return use(places(subject.mean, codes), codes)
 
 
 def without_codebook(run: Run) -> str | None:

@@ -16,11 +16,12 @@ COMMITMENT, FROZEN = "commitment", "codebook_frozen"
 class VQVAE(Model):
     """A map of P discrete codes an image, each one of K vectors (van den Oord et al. 2017).
 
-    For tables of codes an image is P whole numbers, 0 .. K - 1: which vector each position has, numbered along the main
-    axis of the codebook (see `along_main_axis`), so that near numbers are near vectors as far as one number can say so.
-    The numbers are the model's latent variables, what its prior is over and what its bound counts; the vectors would be
-    the same twice over, in P d columns that no position is read off by itself. `decode` takes any real numbers, and the
-    nearest code's vector.
+    For tables of codes an image is P numbers, one a position: its code's place among the K along the main axis of the
+    codebook (see `along_main_axis`), so that near numbers are near vectors as far as one number can say so; and that in
+    the coordinates of N(0, 1) cut into K equally likely parts, so that a traversal from -2 to 2 goes through the
+    codebook. The index of each position is the model's latent variable, what its prior is over and what its bound
+    counts; the vectors would say the same in P d columns, no position of which is read off by itself. `decode` takes
+    any real numbers, for the code in whose part each lies.
     """
 
     def __init__(
@@ -38,30 +39,29 @@ class VQVAE(Model):
         found = self.quantiser(points.flatten(0, 1), noise.flatten())
         indices, vectors = (part.unflatten(0, points.shape[:2]) for part in found)
         logits = self.decoder(straight_through(points, vectors).to(images.dtype)).to(noise.dtype)
-        numbers = self.numbers(indices).to(noise.dtype)
+        codes = self.codes(indices).to(noise.dtype)
         extra = {
             KL_NATS: -self.pixelcnn.log_probabilities(indices).to(noise.dtype),
             COMMITMENT: (points - vectors).square().mean(dim=(1, 2)),
             FROZEN: self.quantiser.frozen,
         }
-        return ForwardPass(images.to(noise.dtype), logits, numbers, torch.zeros_like(numbers), numbers, extra)
+        return ForwardPass(images.to(noise.dtype), logits, codes, torch.zeros_like(codes), codes, extra)
 
     def encode(self, images: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Numbers of the codes [B, P], and zeros: q(z | x) is a single point."""
-        numbers = self.numbers(self.indices(images)).to(images.dtype)
-        return numbers, torch.zeros_like(numbers)
+        """Codes [B, P], and zeros: q(z | x) is a single point."""
+        codes = self.codes(self.indices(images)).to(images.dtype)
+        return codes, torch.zeros_like(codes)
 
     def decode(self, codes: Tensor, condition: Tensor) -> Tensor:
-        """Logits [B, C, H, W] of the codes whose numbers are nearest to `codes` [B, P]."""
-        last = len(self.quantiser.vectors) - 1
-        numbers = codes.nan_to_num().round().clamp(0, last).long()
-        indices = along_main_axis(self.quantiser.vectors)[numbers]
-        logits: Tensor = self.decoder(self.quantiser.vectors[indices].to(codes.dtype))
+        """Logits [B, C, H, W] of codes [B, P]."""
+        vectors = self.quantiser.vectors
+        indices = along_main_axis(vectors)[places(codes, len(vectors))]
+        logits: Tensor = self.decoder(vectors[indices].to(codes.dtype))
         return logits
 
     def prior(self, noise: Tensor, condition: Tensor) -> Tensor:
-        """Numbers of codes [B, P] that the PixelCNN draws; its chances are the normal distribution of `noise`."""
-        return self.numbers(self.pixelcnn.sample(torch.special.ndtr(noise))).to(noise.dtype)
+        """Codes [B, P] that the PixelCNN draws; its chances are the normal distribution of `noise`."""
+        return self.codes(self.pixelcnn.sample(torch.special.ndtr(noise))).to(noise.dtype)
 
     def indices(self, images: Tensor) -> Tensor:
         """Which vector of the codebook each position has, int64 [B, P]."""
@@ -69,6 +69,14 @@ class VQVAE(Model):
         found = self.quantiser(points.flatten(0, 1), points.new_zeros(points.shape[:2]).flatten())
         return found.indices.unflatten(0, points.shape[:2])
 
-    def numbers(self, indices: Tensor) -> Tensor:
-        """Places along the codebook's main axis of the codes with these indices."""
-        return along_main_axis(self.quantiser.vectors).argsort()[indices]
+    def codes(self, indices: Tensor) -> Tensor:
+        """Places along the codebook's main axis of the vectors with these indices, as numbers of N(0, 1)."""
+        vectors = self.quantiser.vectors
+        place = along_main_axis(vectors).argsort()[indices]
+        return torch.special.ndtri((place.to(vectors.dtype) + 0.5) / len(vectors))
+
+
+def places(codes: Tensor, count: int) -> Tensor:
+    """In which of `count` equally likely parts of N(0, 1) each of `codes` lies, int64 from 0."""
+    part = (torch.special.ndtr(codes.nan_to_num()) * count).long()
+    return part.clamp(0, count - 1)
