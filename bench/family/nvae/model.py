@@ -76,12 +76,9 @@ class NVAE(Model):
 
         logits = self.cropped(self.top_down(len(images), condition, draw)).to(noise.dtype)
         means, logvars, codes, kls, weights = zip(*found, strict=True)
-        return Inference(
-            logits,
-            *(self.layout.join(groups) for groups in (means, logvars, codes)),
-            torch.stack(kls, dim=1),
-            torch.stack(weights, dim=1).sum(dim=1),
-        )
+        join = self.layout.join
+        kl, weight = torch.stack(kls, dim=1), torch.stack(weights, dim=1).sum(dim=1)
+        return Inference(logits, join(means), join(logvars), join(codes), kl, weight)
 
     def generate(self, noise: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Codes [B, D] of the prior, each group's given those above, and the logits [B, C, H, W] that they make."""

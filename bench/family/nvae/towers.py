@@ -157,6 +157,7 @@ class TopDown(nn.Module):
         if self.told is not None:
             x = x + self.told(condition)[:, :, None, None]
         for number, group in enumerate(self.groups):
+            assert isinstance(group, Group)
             x = group.cells(x)
             x = group.onwards(x, draw(number, group, x))
         logits: Tensor = self.pixels(F.elu(self.after(x)))
