@@ -374,6 +374,19 @@ def test_a_cohort_equals_single_runs(kind, digits):
     assert all(not torch.equal(together[name][0], together[name][1]) for name in statistics)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_low_precision_keeps_its_statistics_in_full(kind, digits):
+    """Rounded products move the running means by little; they are kept as float32."""
+    exact, rounded = (
+        engine.train(Cohort((run(kind, precision=p),)), digits).parameters for p in ("float32", "bf16")
+    )
+    for name, value in exact.items():
+        if name.endswith("running_mean"):
+            assert rounded[name].dtype == torch.float32
+            torch.testing.assert_close(rounded[name], value, rtol=0.1, atol=0.02)
+            assert not torch.equal(rounded[name], value)
+
+
 class Kept:
     """A checkpoint in memory: what there was after two steps."""
 

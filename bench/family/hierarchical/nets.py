@@ -18,6 +18,26 @@ LEAST_VARIANCE = 1e-6
 """Added to the softplus, which underflows to a variance of 0 in float32."""
 
 
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation in the type of its running statistics, which nets of lower precision keep in full."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, units] to the same."""
+        mean, variance = self.running_mean, self.running_var
+        assert mean is not None
+        normed = F.batch_norm(
+            x.to(mean.dtype),
+            mean,
+            variance,
+            self.weight.to(mean.dtype),
+            self.bias.to(mean.dtype),
+            self.training,
+            self.momentum or 0.0,
+            self.eps,
+        )
+        return normed.to(x.dtype)
+
+
 class Perceptron(nn.Module):
     """Two hidden layers of the same width, each batch-normalised before its leaky rectifier if `normalised`."""
 
@@ -25,9 +45,9 @@ class Perceptron(nn.Module):
         super().__init__()
         # A norm takes the mean away, and with it whatever a bias would add.
         self.hidden_1 = nn.Linear(inputs, units, bias=not normalised)
-        self.norm_1 = nn.BatchNorm1d(units) if normalised else nn.Identity()
+        self.norm_1 = BatchNorm(units) if normalised else nn.Identity()
         self.hidden_2 = nn.Linear(units, units, bias=not normalised)
-        self.norm_2 = nn.BatchNorm1d(units) if normalised else nn.Identity()
+        self.norm_2 = BatchNorm(units) if normalised else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, inputs] to [B, units]."""
