@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -31,20 +31,23 @@ ALL = "all"
 
 REPRESENTATIONS = {"codes": "codes", "features": "the last hidden features of the encoder"}
 
+HELD_OUT = 5
+"""One in so many labelled rows chooses the penalty."""
+
 ENCODED_AT_ONCE = 128
 
 PRINCIPAL_FROM = 1_024
 """Training images that the directions of features wider than asked for are found from."""
 
 
-def measure(subject: Subject, *, draws: int, width: int, strength: float) -> dict[str, Any]:
+def measure(subject: Subject, *, draws: int, width: int, strengths: Sequence[float]) -> dict[str, Any]:
     """Test accuracies of logistic regression, means over factors.
 
     Args:
         subject: a model; factors that it is told, and factors that are constant in the training rows, are left out.
         draws: of the labelled rows at each size below all; one draw's rows at a size are among those at the next.
         width: features that are kept where the encoder has more: those of the largest variance.
-        strength: C of the regression, the inverse of its penalty.
+        strengths: C of the regression, the inverse of its penalty, one of which each regression chooses.
 
     Returns:
         For codes and features at each size the mean over draws and its standard deviation over draws, accuracies of
@@ -65,16 +68,19 @@ def measure(subject: Subject, *, draws: int, width: int, strength: float) -> dic
         rows = standardised(values.numpy(), train)
 
         def accuracies(kept: Integers, rows: Floats = rows) -> list[float]:
-            return [accuracy(rows, labels[:, k], train, kept, strength) for k in factors]
+            return [accuracy(rows, labels[:, k], train, kept, strengths) for k in factors]
 
-        for size in SIZES:
-            each = [np.mean(accuracies(order[:size])) for order in orders[: draws if size < train else 1]]
-            found[f"probe_{name}_{size}"] = float(np.mean(each))
-            if len(each) > 1:
-                found[f"probe_{name}_{size}_spread"] = float(np.std(each, ddof=1))
         of_each = accuracies(np.arange(train))
         found[f"probe_{name}_{ALL}"] = float(np.mean(of_each))
         found[f"probe_{name}_per_factor"] = of_each
+        for size in SIZES:
+            if size >= train:
+                found[f"probe_{name}_{size}"] = found[f"probe_{name}_{ALL}"]
+                continue
+            each = [np.mean(accuracies(order[:size])) for order in orders]
+            found[f"probe_{name}_{size}"] = float(np.mean(each))
+            if draws > 1:
+                found[f"probe_{name}_{size}_spread"] = float(np.std(each, ddof=1))
     return found
 
 
@@ -148,15 +154,26 @@ def standardised(values: Floats, train: int) -> Floats:
     return cast(Floats, ((values - mean) / np.where(deviation > 0, deviation, 1.0)).astype(np.float32))
 
 
-def accuracy(rows: Floats, labels: Integers, train: int, kept: Integers, strength: float) -> float:
-    """On the rows after the first `train`, of a regression from those `kept`; unseen classes are never said."""
-    seen = labels[kept]
-    if (seen == seen[0]).all():
-        return float(np.mean(labels[train:] == seen[0]))
+def accuracy(rows: Floats, labels: Integers, train: int, kept: Integers, strengths: Sequence[float]) -> float:
+    """On the rows after the first `train`, of a regression from those `kept`; unseen classes are never said.
+
+    Of the strengths the first that is best on the last fifth of the kept rows from the others; then all are fitted.
+    """
+    others, last = kept[: -(len(kept) // HELD_OUT)], kept[-(len(kept) // HELD_OUT) :]
+    right = [
+        np.mean(predicted(rows[others], labels[others], rows[last], one) == labels[last]) for one in strengths
+    ]
+    best = strengths[int(np.argmax(right))]
+    return float(np.mean(predicted(rows[kept], labels[kept], rows[train:], best) == labels[train:]))
+
+
+def predicted(known: Floats, labels: Integers, asked: Floats, strength: float) -> Integers:
+    """Classes of the rows `asked`, by a regression on `known` rows and their labels."""
+    if (labels == labels[0]).all():
+        return np.full(len(asked), labels[0])
     with warnings.catch_warnings(), threadpool_limits(1):  # products this small wait for second threads
         warnings.simplefilter("ignore", ConvergenceWarning)
-        regression = LogisticRegression(C=strength).fit(rows[kept], seen)
-    return float(np.mean(regression.predict(rows[train:]) == labels[train:]))
+        return cast(Integers, LogisticRegression(C=strength).fit(known, labels).predict(asked))
 
 
 def chance(labels: Integers, train: int) -> float:
@@ -194,5 +211,7 @@ def scores() -> Iterator[Score]:
 
 
 TASKS: Mapping[str, Task] = {
-    "probes": Task(tuple(scores()), measure, options={"draws": 5, "width": 256, "strength": 1.0})
+    "probes": Task(
+        tuple(scores()), measure, options={"draws": 3, "width": 256, "strengths": (1.0, 100.0, 10_000.0)}
+    )
 }

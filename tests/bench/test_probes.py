@@ -26,7 +26,7 @@ from disbench.bench.tasks.probes import (
 from disbench.datasets import load
 
 TRAIN, TEST = 300, 200
-OPTIONS = {"draws": 3, "width": 256, "strength": 1.0}
+OPTIONS = {"draws": 3, "width": 256, "strengths": (1.0, 10_000.0)}
 
 
 class Grid:
@@ -115,15 +115,35 @@ def test_a_regression_is_scikit_learns():
     """On standardised rows, tested on the rest."""
     codes = one_hot(classes()) + torch.randn(TRAIN + TEST, 7, generator=torch.Generator().manual_seed(3))
     rows, labels = standardised(codes.numpy().astype(np.float32), TRAIN), classes()[:, 0].numpy()
-    kept = np.arange(50)
-    expected = LogisticRegression().fit(rows[:50], labels[:50]).score(rows[TRAIN:], labels[TRAIN:])
-    assert accuracy(rows, labels, TRAIN, kept, 1.0) == pytest.approx(expected)
+    for strength in (1.0, 0.01):
+        expected = (
+            LogisticRegression(C=strength).fit(rows[:50], labels[:50]).score(rows[TRAIN:], labels[TRAIN:])
+        )
+        assert accuracy(rows, labels, TRAIN, np.arange(50), [strength]) == pytest.approx(expected)
+
+
+def test_the_penalty_is_chosen_on_labelled_rows_that_are_held_out():
+    """One perfect latent of 32 places needs a weak penalty, weak codes among many of noise a strong one."""
+    chance = np.random.default_rng(0)
+    places = chance.integers(0, 32, 1_500)
+    rows = standardised(places[:, None].astype(np.float32), 1_000)
+    kept = np.arange(1_000)
+    single = [accuracy(rows, places, 1_000, kept, [one]) for one in (1.0, 1e4)]
+    assert single[0] < 0.5 < 0.99 < single[1]
+    assert accuracy(rows, places, 1_000, kept, [1.0, 1e4]) == single[1]
+    sides = chance.integers(0, 2, 1_500)
+    noisy = chance.normal(size=(1_500, 60)).astype(np.float32)
+    noisy[:, 0] += sides
+    kept = np.arange(80)
+    single = [accuracy(noisy, sides, 1_000, kept, [one]) for one in (0.01, 1e4)]
+    assert single[0] > single[1]
+    assert accuracy(noisy, sides, 1_000, kept, [0.01, 1e4]) == single[0]
 
 
 def test_one_class_among_the_labels_is_all_that_is_said():
     labels = np.array([1, 1, 1, 0, 1, 0, 2])
     rows = np.arange(7, dtype=np.float32)[:, None]
-    assert accuracy(rows, labels, 4, np.array([0, 1, 2]), 1.0) == pytest.approx(1 / 3)
+    assert accuracy(rows, labels, 4, np.array([0, 1, 2, 0, 1]), [1.0]) == pytest.approx(1 / 3)
     assert chance(labels, 4) == pytest.approx(1 / 3)
 
 
