@@ -170,10 +170,10 @@ def supervised(
     images, classes = sides.labelled.to(device), sides.classes.to(device)
     with torch.enable_grad():
         alone.requires_grad_(True)
-        used = [weight for weight in alone.parameters() if weight.requires_grad]
-        adam = torch.optim.Adam(used, lr=learning_rate)
+        adam = torch.optim.Adam(alone.parameters(), lr=learning_rate)
+        every = torch.arange(len(images), device=device)
         for step in range(steps):
-            few = slice(None)
+            few = every
             if len(images) > MOST_IN_BATCH:
                 drawn = integers([run.seed], "labels", [BATCH_DRAW + step], MOST_IN_BATCH, below=len(images))
                 few = drawn[0, 0].to(device)

@@ -6,7 +6,8 @@ import math
 
 from torch import Tensor
 
-from ...models import VAE, ForwardPass, ImageShape, Model, small_patch
+from ...models import VAE, ForwardPass, ImageShape, Model
+from ...models.small_patch import small_patch
 from ...objectives import Setting, kl, reconstruction
 from .networks import SoftplusDecoder, SoftplusEncoder
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from disbench.metrics import gaussian_kl, log_gaussian
 
-from ...models import KL_NATS, VAE, ForwardPass, ImageShape, Model, small_patch
+from ...models import KL_NATS, VAE, ForwardPass, ImageShape, Model
+from ...models.small_patch import small_patch
 from ...objectives import Setting
 from . import classes as as_class
 from .m1 import softplus_vae
@@ -93,9 +94,9 @@ class Stacked(Model):
         weights = as_class.told_or(told, log_q.exp())
         costs = log_gaussian(z1, mean, logvar) - select(densities, weights)
         parts = torch.cat((select(style.kl, weights), class_kl(told, log_q), costs), dim=1)
-        middle = self.code_of(mean.to(low), logvar.to(low), condition)
+        middle, spread = self.code_of(mean.to(low), logvar.to(low), condition)
         return ForwardPass(
-            pixels, logits, *(part.to(noise.dtype) for part in middle),
+            pixels, logits, middle.to(noise.dtype), spread.to(noise.dtype),
             torch.cat((style.code(style.codes, chosen), left), dim=1),
             {KL_NATS: parts, FIRST_BOUND: first_bound, BOUNDS: bounds, LOG_Q: log_q, TOLD: condition},
         )  # fmt: skip
