@@ -59,6 +59,9 @@ class MaskedAutoencoder(Model):
     training, kept as running averages: good enough to see what the decoder knows.
     """
 
+    code_mean: Tensor
+    code_variance: Tensor
+
     def __init__(self, nets: VAE, channels: int, latents: int) -> None:
         super().__init__()
         self.encoder, self.decoder = nets.encoder, nets.decoder

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ Told = Callable[[Tensor, Tensor], Tensor]
 class Telling:
     """A kind of thing to be told; both functions are prepared once and called with tensors alone, on their device."""
 
-    size: Callable[[Options, str | None, Entry], int]
+    size: Callable[[Mapping[str, Any], str | None, Entry], int]
     """Y, from the run's options, its condition and its data set."""
     training: Callable[[Run, DataSet, Sequence[int]], Told]
     """For S seeds in order: indices [S, B], factors [S, B, K] to [S, B, Y]."""

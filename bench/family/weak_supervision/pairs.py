@@ -83,7 +83,7 @@ PAIRS = Choosing(chances_of, prepared)
 
 def told_size(options: Options, condition: str | None, data_set: Entry) -> int:
     """One number, or one a factor."""
-    return len(data_set.factor_sizes) if options["known"] == "which" else 1
+    return len(data_set.factor_sizes) if str(options["known"]) == "which" else 1
 
 
 def what_changed(run: Run, data: DataSet, seeds: Sequence[int] = ()) -> Told:
