@@ -74,7 +74,7 @@ def draw_outliers(rows: pd.DataFrame, store: Store) -> Figure | None:
         for number, (arm, strength), axes in zip(block.slots or (), members, drawn, strict=True):
             draw_model(axes, arm, strength, kinds, scale, named=is_left(number, block))
     draw_scale(
-        figure, scale, "AUROC, %; 50 is chance, below it outliers look more usual than members",
+        figure, scale, "AUROC, %; below 50 outliers look more usual",
         (0, 0.5, 1), ("0", "50", "100"), opposed_colours(),
     )  # fmt: skip
     return figure

@@ -6,49 +6,69 @@ import math
 import zlib
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from ..randomness import uniform
 
 Bytes = NDArray[np.uint8]
 
 NATS_A_BYTE = 8 * math.log(2)
 
+STEP = 25
+"""Of the role `metric`: the pixels that are drawn."""
 
-def complexity_nats(images: Tensor) -> NDArray[np.float64]:
-    """Length of each image compressed as PNG does it: the best of its five filters, then DEFLATE at its best.
+
+def complexity_nats(images: Tensor, *, draws: int = 4, seed: int = 0) -> NDArray[np.float64]:
+    """Length of each image compressed as PNG does it, a bit a pixel: the best of its filters, then DEFLATE.
+
+    A likelihood of Bernoulli pixels is a code for black-and-white images; the cross-entropy of a grey one is the mean
+    length of those that are drawn with its pixels for chances. So these are what is compressed, and both lengths are in
+    one unit. (Bytes of grey levels would cost eight bits a pixel that such a likelihood never charges.) An image of 0
+    and 1 alone is its own draw.
 
     Args:
-        images: [N, C, H, W] in [0, 1]; pixels are rounded to bytes, or to single bits where all of an image are 0 or 1.
+        images: [N, C, H, W] in [0, 1].
+        draws: black-and-white images behind the mean length of a grey one.
+        seed: of them.
 
     Returns:
-        [N] in nats, ln 2 a bit, without the headers of a file. It is a whole number of bytes, so that images of few
-        pixels differ little. Another version of zlib may find other lengths.
+        [N] in nats, ln 2 a bit, without the headers of a file. Whole bytes, so that images of few pixels differ
+        little. Another version of zlib may find other lengths.
 
     Reference:
-        Serra et al. 2020, "Input Complexity and Out-of-Distribution Detection with Likelihood-based Generative Models"
-        (PNG is one of their compressors).
+        Serra et al. 2020, "Input Complexity and Out-of-Distribution Detection with Likelihood-based Generative Models":
+        theirs are models of 8-bit levels, and they compress 8-bit images, with PNG among others.
     """
-    levels = (images.detach().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-    return np.array([NATS_A_BYTE * shortest(image.transpose(1, 2, 0)) for image in levels])
+    pixels = images.detach().double().cpu()
+    chances = uniform([seed], "metric", [STEP], pixels.numel() * draws)[0, 0].reshape(
+        len(pixels), draws, *pixels.shape[1:]
+    )
+    drawn = (chances < pixels[:, None]).numpy()
+    grey = ((pixels > 0) & (pixels < 1)).flatten(1).any(dim=1).tolist()
+    return np.array(
+        [
+            NATS_A_BYTE * np.mean([shortest(bits) for bits in some[: draws if is_grey else 1]])
+            for some, is_grey in zip(drawn, grey, strict=True)
+        ]
+    )
 
 
-def shortest(image: Bytes) -> int:
-    """Bytes of an image [H, W, C] by the filter that suits it best."""
-    if np.isin(image, (0, 255)).all():
-        packed = np.packbits(image.reshape(len(image), -1) > 0, axis=1)[:, :, None]
-        return min(deflated(filtered) for filtered in (packed, *filters(packed)))
-    return min(deflated(filtered) for filtered in (image, *filters(image)))
+def shortest(bits: NDArray[np.bool_]) -> int:
+    """Bytes of a black-and-white image [C, H, W] by the filter that suits it best."""
+    rows = bits.transpose(1, 2, 0).reshape(bits.shape[1], -1)
+    packed = np.packbits(rows, axis=1)
+    return min(deflated(filtered) for filtered in (packed, *filters(packed)))
 
 
-def filters(image: Bytes) -> list[Bytes]:
-    """What PNG's filters Sub, Up, Average and Paeth leave of bytes [H, W, C], each over the whole image."""
-    wide = np.pad(image, ((1, 0), (1, 0), (0, 0))).astype(np.int16)
+def filters(packed: Bytes) -> list[Bytes]:
+    """What PNG's filters Sub, Up, Average and Paeth leave of bytes [H, W], each over the whole image."""
+    wide = np.pad(packed, ((1, 0), (1, 0))).astype(np.int16)
     left, above, corner = wide[1:, :-1], wide[:-1, 1:], wide[:-1, :-1]
     guess = left + above - corner
     far = [np.abs(guess - known) for known in (left, above, corner)]
     paeth = np.where((far[0] <= far[1]) & (far[0] <= far[2]), left, np.where(far[1] <= far[2], above, corner))
-    return [(image - taken).astype(np.uint8) for taken in (left, above, (left + above) // 2, paeth)]
+    return [(packed - taken).astype(np.uint8) for taken in (left, above, (left + above) // 2, paeth)]
 
 
 def deflated(content: Bytes) -> int:

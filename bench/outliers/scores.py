@@ -32,7 +32,7 @@ SCORES = {
     "kl": "KL of the posterior to the prior",
     "reconstruction": "-log p(x | z), mean over z of the posterior",
     "regret": "likelihood regret: what the best posterior of the image gains over the encoder's",
-    "complexity": "negative log-likelihood less the length of the compressed image",
+    "complexity": "negative log-likelihood less the length of the image compressed",
 }
 """Every score and what it is."""
 
@@ -101,7 +101,7 @@ def outlier_scores(
         kept = ("kl", "reconstruction") if posterior else ("reconstruction",)
         return {name: found[name] for name in kept}
     found["elbo"] = found["reconstruction"] + found["kl"]
-    found["complexity"] = found.get("nll", found["elbo"]) - complexity_nats(images)
+    found["complexity"] = found.get("nll", found["elbo"]) - complexity_nats(images, seed=seed)
     if posterior and regret_steps:
         found["regret"] = likelihood_regret(
             bernoulli_likelihood(_decoder(model, told), images),

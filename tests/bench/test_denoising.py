@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from readable import assert_readable, drawn
 
 from disbench.bench import BadInput, checkpoint, sweep
 from disbench.bench import cohort as engine
@@ -29,6 +30,7 @@ from disbench.bench.objectives import Setting
 from disbench.bench.randomness import normal
 from disbench.bench.run import Cohort, EvaluationPlan, Run
 from disbench.bench.run_model import noise_width, nothing, one_model
+from disbench.bench.store import Store
 from disbench.bench.study import load_study, parse_study
 from disbench.bench.task_catalogue import TASKS
 from disbench.bench.tasks import Subject
@@ -286,3 +288,10 @@ def test_a_study_trains_and_asks(tmp_path):
         assert math.isfinite(row["psnr_denoised_gaussian"])
         assert math.isfinite(row["elbo_nats"])
     assert rows["psnr_noisy_masking"].nunique() == 1  # the same noise for both
+    store = Store.existing(tmp_path / "out")
+    lines = drawn("denoising", store.rows(), store)
+    assert_readable(lines)
+    assert [len(axes.lines) for axes in lines.axes] == [4, 4, 4]  # filter, spoilt images, two models
+    pictures = drawn("denoised_images", store.rows(), store)
+    assert_readable(pictures)
+    assert len(pictures.axes[0].get_yticks()) == 5
