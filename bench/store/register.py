@@ -21,6 +21,7 @@ from ..legend import Legend
 from .small_files import parsed_json
 
 if TYPE_CHECKING:
+    from ..run import Run
     from ..study import Study
 
 MOST_RUNS = 1_000_000
@@ -55,8 +56,12 @@ class Identified(NamedTuple):
 class Family:
     """All runs of an arm: one configuration but for strength and seed, and for further scores, in no run's id."""
 
-    def __init__(self, configuration: Mapping[str, Any], strengths: Sequence[float]) -> None:
+    def __init__(
+        self, configuration: Mapping[str, Any], strengths: Sequence[float], code_width: int | None
+    ) -> None:
         self.configuration = without_place(configuration)
+        self.code_width = code_width
+        """D, the numbers of a code; None where only a data set that is not at hand could say."""
         self.strengths = [float(strength) for strength in strengths]
         whole = {"recipe": runs.RECIPE, **self.configuration, "strength": STRENGTH, "seed": SEED}
         canonical = json.dumps(whole, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -97,7 +102,10 @@ class Register:
     def of(cls, study: Study, contents: Mapping[str, str | None] | None = None) -> Register:
         """The register of a study; `contents` says which pixels its data sets have, if not those that are here now."""
         first = study.first_runs(contents)
-        families = [Family(run.configuration, arm.grid()) for run, arm in zip(first, study.arms, strict=True)]
+        families = [
+            Family(run.configuration, arm.grid(), width_of(run))
+            for run, arm in zip(first, study.arms, strict=True)
+        ]
         return cls(study.name, families, study.seed_list(), Legend.of_code())
 
     @cached_property
@@ -131,7 +139,10 @@ class Register:
 
     def as_json(self, study_file: bytes) -> str:
         """The register as text, bound to the study file that it is of."""
-        arms = [{"configuration": f.configuration, "strengths": f.strengths} for f in self.families]
+        arms = [
+            {"configuration": f.configuration, "strengths": f.strengths, "code_width": f.code_width}
+            for f in self.families
+        ]
         head = {**edition(study_file), "name": self.study, "seeds": list(self.seeds)}
         return json.dumps({**head, "arms": arms, "legend": self.legend.as_json()}, indent=1)
 
@@ -145,7 +156,11 @@ class Register:
             document = parsed_json(content)
             if {key: document[key] for key in edition(study_file)} != edition(study_file):
                 return None
-            families = [Family(arm["configuration"], arm["strengths"]) for arm in document["arms"]]
+            families = [
+                Family(arm["configuration"], arm["strengths"], arm["code_width"]) for arm in document["arms"]
+            ]
+            if not all(is_width(family.code_width) for family in families):
+                return None
             seeds = [int(seed) for seed in document["seeds"]]
             legend = Legend.of_json(document["legend"])
             asked = parsed_json(study_file)["arms"]
@@ -157,6 +172,21 @@ class Register:
             return cls(str(document["name"]), families, seeds, legend)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
             return None
+
+
+def width_of(run: Run) -> int | None:
+    """The width of a run's codes, where its net or a data set at hand says it."""
+    from ..run_model import code_width
+
+    try:
+        return code_width(run)
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def is_width(width: object) -> bool:
+    """Whether codes can be so wide, or nothing is known of it."""
+    return width is None or (type(width) is int and 0 < width <= MOST_LATENTS)
 
 
 def is_of(configuration: Mapping[str, Any], arm: Mapping[str, Any], legend: Legend) -> bool:

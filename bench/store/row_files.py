@@ -68,6 +68,9 @@ TOO_MANY = 500
 NULL = -1
 """The length of a list that is not there."""
 
+UNKNOWN = -2
+"""The width of codes of which nothing at hand says how wide they are."""
+
 DEPTHS = {
     "number": pa.float64(),
     "list": pa.list_(pa.float64()),
@@ -159,10 +162,10 @@ def sound(table: pa.Table, register: Register, folder: Path, notices: Notices) -
         found = table.column(name).to_pylist()
         agree &= np.array([a == b for a, b in zip(found, values, strict=True)], dtype=bool)
     agree &= has_texts(table.column("metrics"))
-    latents = np.array([run.family.configuration["latents"] for run in runs], dtype=np.int64)
+    widths = np.array([run.family.code_width or UNKNOWN for run in runs], dtype=np.int64)
     for name, column in register.legend.columns.items():
         if name in table.column_names and column.kind in ("list", "matrix"):
-            agree &= has_shape(table.column(name), latents)
+            agree &= has_shape(table.column(name), widths)
     if not agree.all():
         notices.say(f"{folder}: {(~agree).sum()} rows contradict their own configuration and are left out")
         table = table.filter(pa.array(agree))
@@ -177,10 +180,10 @@ def has_texts(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     return fits
 
 
-def has_shape(column: pa.ChunkedArray, latents: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """For each row whether a list has a value for each latent, and a matrix rows of one length; or is null."""
+def has_shape(column: pa.ChunkedArray, widths: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """For each row whether a list has a value for each code, and a matrix rows of one length; or is null."""
     lengths = lengths_of(column)
-    fits = (lengths == latents) | (lengths == NULL)
+    fits = (lengths == widths) | (lengths == NULL) | (widths == UNKNOWN)
     if is_type.is_list(column.type.value_type):
         inner, row = lengths_of(pc.list_flatten(column)), pc.list_parent_indices(column).to_numpy()
         shortest, longest = np.full(len(column), np.iinfo(np.int64).max), np.full(len(column), NULL)

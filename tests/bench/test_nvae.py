@@ -492,8 +492,8 @@ def test_from_study_to_table(tmp_path):
         "name": "tiny", "data_set": "digits", "architecture": "nvae_small", "steps": 20, "batch_size": 16, "seeds": 1,
         "latents": 1, "learning_rate": 1e-3,
         "evaluation": {
-            "samples": 60, "test_samples": 30, "metrics": ["mig", "active_units", "bits"],
-            "options": {"bits": {"images": 20, "samples": 3}},
+            "samples": 60, "test_samples": 30, "metrics": ["mig", "dci", "active_units", "bits"],
+            "options": {"bits": {"images": 20, "samples": 3}, "dci": {"rounds": 1}},
         },
         "arms": [{"objective": "nvae"}],
     }  # fmt: skip
@@ -507,6 +507,7 @@ def test_from_study_to_table(tmp_path):
     assert len(row["group_kl_nats"]) == 3
     assert 0 <= row["active_groups"] <= 3
     assert math.isfinite(row["mig"])
+    assert len(row["dci_importance"]) == 36  # a list for each number of a code, not for each of `latents`
     assert not math.isfinite(row["active_units"])
 
 
