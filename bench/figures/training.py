@@ -12,7 +12,7 @@ from ..store import Store
 from .arms import Arm, arms_of
 from .over_training import SETTLED, curve, histories_of, shades, steps_axis
 from .page import Block, is_left, page
-from .style import DASHES, quiet_grid
+from .style import DASHES, FAINT, quiet_grid
 
 QUANTITIES = {
     "elbo_nats": "ELBO ↑",
@@ -75,10 +75,11 @@ def draw_panel(axes: Axes, arm: Arm, points: dict[float, pd.DataFrame], column: 
             label=arm.setting(strength),
         )
         axes.fill_between(steps, middle - spread, middle + spread, color=colour, alpha=0.18, linewidth=0)
-        settled = steps >= SETTLED * steps[-1]
-        low = min(low, float((middle - spread)[settled].min()))
-        high = max(high, float((middle + spread)[settled].max()))
         last = max(last, float(steps[-1]))
+        settled = (steps >= SETTLED * steps[-1]) & np.isfinite(middle)
+        if settled.any():
+            low = min(low, float((middle - spread)[settled].min()))
+            high = max(high, float((middle + spread)[settled].max()))
         scored = arm.values(column, strength)
         if scored.size:
             axes.plot(
@@ -91,8 +92,12 @@ def draw_panel(axes: Axes, arm: Arm, points: dict[float, pd.DataFrame], column: 
                 clip_on=False,
             )
             low, high = min(low, float(scored.mean())), max(high, float(scored.mean()))
-    room = 0.06 * (high - low) or 0.5
-    axes.set_ylim(low - room, high + room)
-    axes.yaxis.set_major_locator(MaxNLocator(4))
+    if low <= high:
+        room = 0.06 * (high - low) or 0.5
+        axes.set_ylim(low - room, high + room)
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+    else:  # as the parts of the KL of models whose codes are no posteriors
+        axes.text(0.5, 0.5, "not defined", transform=axes.transAxes, color=FAINT, ha="center", va="center")
+        axes.set_yticks([])
     steps_axis(axes, int(last))
     quiet_grid(axes)

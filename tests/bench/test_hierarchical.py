@@ -514,6 +514,15 @@ def test_figures_are_readable(swept_layers, name):
         assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["3", "2", "1"]
 
 
+def test_trainings_show_what_is_defined(swept_layers):
+    """Bound, reconstruction and KL; the three parts of the KL are those of posteriors."""
+    store, rows = swept_layers
+    figure = drawn("training", rows, store)
+    assert_readable(figure)
+    empty = [[text.get_text() for text in axes.texts] for axes in figure.axes]
+    assert empty == [*[[]] * 3, *[["not defined"]] * 3] * 2
+
+
 def test_a_figure_of_arms_with_and_without_layers(swept_layers):
     """Long names take several lines; a model of five layers beside one of three; a VAE is left out."""
     store, rows = swept_layers
