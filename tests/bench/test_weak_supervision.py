@@ -27,6 +27,7 @@ from disbench.bench.models import small_patch
 from disbench.bench.run import Cohort, EvaluationPlan, Run
 from disbench.bench.run_model import build_model, one_model
 from disbench.bench.study import parse_study
+from disbench.bench.training_part import training_part
 from disbench.datasets import entry, load
 
 NAMES = ("ada_gvae", "ada_ml_vae", "group_vae", "ml_vae")
@@ -402,6 +403,13 @@ def test_a_sweep_of_all_four(tmp_path):
     rows = sweep(study, out=tmp_path / "out", device="cpu")
     assert list(rows["status"]) == ["done"] * 5
     assert rows["elbo_nats"].notna().all()
+
+
+def test_images_kept_from_training_are_refused(dsprites):
+    """They would be partners of others."""
+    part = training_part(run(hold_out={"extrapolation": {"scale": 0.8}}), dsprites)
+    with pytest.raises(BadInput, match="leave others without a partner; leave hold_out out"):
+        PAIRS.prepare(run(), part, [0])
 
 
 def test_a_study_without_partners_is_refused_when_it_is_read():

@@ -37,7 +37,8 @@ def partner(factors: Tensor, chances: Tensor, sizes: Tensor, count: int | None) 
     """
     number, order, classes = chances.double().split((1, len(sizes), len(sizes)), dim=-1)
     varying = sizes > 1
-    differ = number * 0 + count if count is not None else 1 + (number * (varying.sum() - 1)).floor()
+    random = 1 + (number * (varying.sum() - 1)).floor()
+    differ = random if count is None else torch.full_like(random, count)
     # Ranks of uniform numbers are a permutation drawn uniformly; constant factors come last.
     place = torch.where(varying, order, order + 1).argsort(dim=-1, stable=True).argsort(dim=-1)
     step = 1 + (classes * (sizes - 1)).floor().long()
