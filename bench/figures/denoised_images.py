@@ -21,8 +21,8 @@ from .page import Block, page
 from .tiles import draw_mosaic, mosaic
 from .trained import shown_models
 
-TILES, TILE, GAP = 5, 0.29, 0.22
-LEFT = 1.75
+TILES, TILE, GAP = 5, 0.27, 0.2
+LEFT = 1.7
 
 LEVEL = 0.25
 """Of every noise."""

@@ -37,7 +37,7 @@ def draw_denoising(rows: pd.DataFrame, store: Store) -> Figure | None:
     kinds = [kind for kind in KINDS if any(arm.has(f"psnr_denoised_{kind}_curve") for arm in arms)]
     blocks = [Block(subject, len(kinds), len(kinds), PANEL, GAP, left=0.5) for subject in groups]
     names = list(dict.fromkeys(arm.title for members in groups.values() for arm in members))
-    lines = -(-(len(names) + len(PLAIN)) // 3)
+    lines = -(-(len(names) + len(PLAIN)) // 2)
     figure, places = page(blocks, header=0.1 + 0.17 * lines, width=5.4)
     for members, drawn in zip(groups.values(), places, strict=True):
         for number, (kind, axes) in enumerate(zip(kinds, drawn, strict=True)):
@@ -47,7 +47,7 @@ def draw_denoising(rows: pd.DataFrame, store: Store) -> Figure | None:
     handles = [Line2D([], [], color=PALETTE[n % len(PALETTE)], label=name) for n, name in enumerate(names)]
     handles += [Line2D([], [], label=PLAIN_NAMES[who], **style) for who, style in PLAIN.items()]
     figure.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=header_place(figure, 0, 0), ncols=3,
+        handles=handles, loc="upper left", bbox_to_anchor=header_place(figure, 0, 0), ncols=2,
         borderaxespad=0, borderpad=0.2, handlelength=1.6, columnspacing=1.4, fontsize=7.5,
     )  # fmt: skip
     return figure
