@@ -16,11 +16,11 @@ from ..store import Store
 from ..tasks.imputation import SCORED_MASKS
 from .arms import Arm, arms_of, by_subject, evenly
 from .page import EDGE, Block, header_place, page
-from .style import FAINT, INK, PALETTE
+from .style import FAINT, INK, MARKERS, PALETTE
 
 TITLES = {"share": "half of the pixels", "block": "a block", "half": "one half"}
 
-SIGNS = dict(zip(METHODS, ("o", "D", "^"), strict=True))
+SIGNS = dict(zip(METHODS, MARKERS, strict=False))
 COLOURS = dict(zip(METHODS, PALETTE, strict=False))
 
 EACH, IN_ALL = 3, 16

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from sklearn.impute import KNNImputer
+from sklearn.metrics.pairwise import nan_euclidean_distances
 from torch import Tensor
 
 NEIGHBOURS = 5
@@ -38,9 +39,11 @@ def mean_imputation(training: Tensor, x: Tensor, observed: Tensor) -> Filled:
 
 
 def knn_imputation(training: Tensor, x: Tensor, observed: Tensor, neighbours: int = NEIGHBOURS) -> Filled:
-    """Each missing pixel is its mean over the training images that are nearest in what is seen: `KNNImputer`.
+    """Each missing pixel is its mean over the training images that are nearest in what is seen.
 
-    Distances are Euclidean over the pixels that are seen, all neighbours count alike.
+    What scikit-learn's `KNNImputer`, fitted on the training images, fills in, as a test sees to: its distances over the
+    pixels that are seen, all neighbours alike, the mean of all images where no pixel is seen. It looks for neighbours
+    pixel by pixel; training images are complete, so that one search does for all pixels.
 
     Args:
         training: [M, C, H, W], complete, in [0, 1], M at least `neighbours`.
@@ -54,8 +57,11 @@ def knn_imputation(training: Tensor, x: Tensor, observed: Tensor, neighbours: in
     """
     seen = observed.expand_as(x)
     holes = torch.where(seen, x, torch.full_like(x, torch.nan)).flatten(1).double().cpu().numpy()
-    imputer = KNNImputer(n_neighbors=neighbours).fit(training.flatten(1).double().cpu().numpy())
-    filled = torch.from_numpy(imputer.transform(holes)).to(x).reshape(x.shape)
+    distances = nan_euclidean_distances(holes, training.flatten(1).double().cpu().numpy())
+    nearest = torch.from_numpy(np.argpartition(distances, neighbours - 1, axis=1)[:, :neighbours])
+    filled = training[nearest.to(training.device)].mean(dim=1)
+    some = seen.flatten(1).any(dim=1)[:, None, None, None]
+    filled = torch.where(some, filled, training.mean(dim=0))
     chances = (neighbours * filled + _shares(training)) / (neighbours + 1)
     return Filled(torch.where(seen, x, filled), chances)
 

@@ -301,10 +301,11 @@ def test_baselines_by_hand():
 
 
 def test_knn_is_scikit_learns():
-    """On digits with half of the pixels missing."""
+    """On digits with half of the pixels missing, and all of one."""
     data = load("digits")
     training, x = data.images(torch.arange(200)), data.images(torch.arange(200, 210))
-    seen = observed_pixels("share", torch.tensor([0]), torch.arange(10)[None], data.image_shape)[0]
+    seen = observed_pixels("share", torch.tensor([0]), torch.arange(10)[None], data.image_shape)[0].clone()
+    seen[3] = False
     holes = torch.where(seen, x, torch.nan).flatten(1).numpy()
     expected = KNNImputer().fit(training.flatten(1).numpy()).transform(holes)
     assert np.allclose(knn_imputation(training, x, seen).means.flatten(1).numpy(), expected, atol=1e-6)
