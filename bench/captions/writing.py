@@ -79,20 +79,18 @@ class Writer:
         """
         count = len(self.grammar.aspects)
         order, presence, ways = chances.split((1, count, len(self.slots)), dim=-1)
-        sure = torch.tensor(
-            [aspect.factor in always for aspect in self.grammar.aspects], device=factors.device
-        )
-        said = torch.where((presence < named) | sure, self.coarse(factors), NOT_NAMED)
+        names = presence < named
+        if always:  # never in a training step: a recorded one may copy nothing from the host
+            sure = [aspect.factor in always for aspect in self.grammar.aspects]
+            names = names | torch.tensor(sure, device=factors.device)
+        said = torch.where(names, self.coarse(factors), NOT_NAMED)
         tables = zip(self.slots.values(), ways.unbind(-1), strict=True)
         phrases = torch.stack([table.phrase(said, chance, self.width) for table, chance in tables], dim=-2)
         fixed = self.fixed.expand(*phrases.shape[:-2], -1, -1)
         pieces = torch.cat((phrases, fixed), dim=-2)  # [..., slots + F, width]
         places = self.plan[picked(order[..., 0], len(self.plan))]  # [..., P]
         words = pieces.gather(-2, places[..., None].expand(*places.shape, self.width)).flatten(-2)
-        # A stable sort by "is no word" closes the gaps and keeps the order.
-        together = (words == NO_WORD).long().argsort(dim=-1, stable=True)
-        words = words.gather(-1, together)[..., : self.grammar.length]
-        return Written(self.with_articles(words), said)
+        return Written(self.with_articles(closed(words)[..., : self.grammar.length]), said)
 
     def with_articles(self, words: Tensor) -> Tensor:
         """`an` for `a` before vowels."""
@@ -134,7 +132,12 @@ class SlotTable:
 
 def picked(chance: Tensor, among: Tensor | int) -> Tensor:
     """A whole number below `among`, by a uniform number in [0, 1)."""
-    number = (chance * among).long()
-    return torch.minimum(
-        number, torch.as_tensor(among, device=chance.device) - 1
-    )  # float32 may round up to it
+    number: Tensor = (chance * among).long()
+    return number.clamp(max=among - 1)  # a product in float32 may round up to it
+
+
+def closed(words: Tensor) -> Tensor:
+    """Words [..., W] moved together to the front, in their order."""
+    is_word, width = words != NO_WORD, words.shape[-1]
+    places = torch.where(is_word, is_word.cumsum(dim=-1) - 1, width)  # behind the last, for what is none
+    return words.new_zeros(*words.shape[:-1], width + 1).scatter(-1, places, words)[..., :width]
