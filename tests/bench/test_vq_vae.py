@@ -32,7 +32,7 @@ from disbench.datasets import load
 
 RUN = Run(
     data_set="digits", data_content=None, architecture="vq_small", objective="vq_vae",
-    options={"commitment": 0.25, "prior_share": 2 / 3}, condition=None, correlation=None, latents=3, steps=192,
+    options={"commitment": 0.25, "prior_share": 1 / 3}, condition=None, correlation=None, latents=3, steps=192,
     batch_size=4, learning_rate=1e-3, strength=1.0, seed=0,
     evaluation=EvaluationPlan(samples=100, test_samples=50, metrics=()),
 )  # fmt: skip
@@ -404,42 +404,43 @@ class Kept:
 
 @pytest.fixture(scope="module")
 def whole(digits):
-    """One training of 192 steps, 64 of the autoencoder, with its states."""
+    """One training of 192 steps, 128 of the autoencoder, with its states."""
     kept = Kept()
     return engine.train(Cohort((RUN,)), digits, dtype=torch.float64, checkpoint=kept), kept.states
 
 
 def test_the_second_stage_leaves_autoencoder_and_codebook_alone(whole):
-    """The codebook to the bit from the first step on. Adam's momentum carries the autoencoder on by less than two
-    steps' length in all, 64 steps later by a hundredth of one; the prior begins when its stage does.
+    """The codebook to the bit from the first step on. Adam's momentum carries the autoencoder on by less than
+    one step's length in the mean; the prior begins when its stage does.
     """
     _, states = whole
     at = {done: tensors for done, (_, tensors, _) in states.items()}
     begun = TrainingState.initial(Cohort((RUN,)), torch.device("cpu"), torch.float64).tensors()
     learned = [name for name in at[64] if name.startswith("buffer/") and "frozen" not in name]
-    assert all(torch.equal(at[64][name], at[192][name]) for name in learned)
-    assert not any(torch.equal(begun[name], at[64][name]) for name in learned)
+    assert all(torch.equal(at[128][name], at[192][name]) for name in learned)
+    assert not any(torch.equal(at[64][name], at[128][name]) for name in learned)
+    moved = []
     for name in (name for name in at[64] if name.startswith("weight/")):
         if "pixelcnn" in name:
-            assert torch.equal(begun[name], at[64][name])
-            assert not torch.equal(at[64][name], at[192][name])
+            assert torch.equal(begun[name], at[128][name])
+            assert not torch.equal(at[128][name], at[192][name])
         else:
-            assert not torch.equal(begun[name], at[64][name])
-            assert (at[64][name] - at[192][name]).abs().max() < 2 * RUN.learning_rate
-            assert (at[128][name] - at[192][name]).abs().max() < 0.01 * RUN.learning_rate
+            assert not torch.equal(at[64][name], at[128][name])
+            moved.append((at[128][name] - at[192][name]).flatten())
+    assert torch.cat(moved).square().mean().sqrt() < RUN.learning_rate
 
 
 def test_both_stages_learn(whole):
     """Reconstruction falls in the first; -log p of the codes falls in the second."""
     history = whole[0].history.rows()
     rows = {row["step"]: row for row in (history[0] if isinstance(history[0], list) else history)}
-    first, middle, last = rows[0], rows[min(step for step in rows if step >= 64)], rows[191]
+    first, middle, last = rows[0], rows[min(step for step in rows if step >= 128)], rows[191]
     assert middle["reconstruction_nats"] < 0.8 * first["reconstruction_nats"]
-    assert last["kl_nats"] < 0.8 * middle["kl_nats"]
+    assert last["kl_nats"] < 0.95 * middle["kl_nats"]
 
 
 def test_a_resumed_training_is_the_uninterrupted_one(whole, digits):
-    """From either stage, to the bit, codebook included."""
+    """From the beginning of the second stage, to the bit, codebook included."""
     trained, states = whole
     again = engine.train(Cohort((RUN,)), digits, dtype=torch.float64, checkpoint=Kept(states[128]))
     assert all(torch.equal(value, again.parameters[name]) for name, value in trained.parameters.items())
