@@ -30,7 +30,8 @@ from disbench.bench.store import Store
 from disbench.bench.study import load_study
 from disbench.bench.task_catalogue import TASKS
 from disbench.bench.tasks import Subject
-from disbench.datasets import load
+from disbench.bench.tasks import outliers as task
+from disbench.datasets import AbsentFileError, load
 
 IMAGES = torch.rand(5, 3, 4, 6, generator=torch.Generator().manual_seed(0))
 BYTE = 8 * math.log(2)
@@ -293,6 +294,22 @@ def test_a_random_share_held_out_is_no_outlier():
     assert not any(
         "held_out" in name for name in measured(subject_of(run(hold_out={"random": {"share": 0.3}})))
     )
+
+
+def test_each_mnist_is_foreign_to_the_other(monkeypatch):
+    """Images from first to last of the other one, told what members are told; nothing where its files are absent."""
+    members = task.Group(torch.zeros(4, 1, 8, 8), torch.eye(4))
+    monkeypatch.setattr(task, "load", lambda name: load("digits"))
+    found = task.outsiders(members, None, [], run(data_set="mnist"))
+    assert list(found) == ["fashion_mnist"]
+    assert torch.equal(found["fashion_mnist"].images, load("digits").images([0, 449, 898, 1347]))
+    assert torch.equal(found["fashion_mnist"].told, members.told)
+
+    def absent(name):
+        raise AbsentFileError(name)
+
+    monkeypatch.setattr(task, "load", absent)
+    assert task.outsiders(members, None, [], run(data_set="fashion_mnist")) == {}
 
 
 def test_an_unknown_kind_is_named():
