@@ -32,6 +32,9 @@ CERTAIN = -20.0
 MOMENTUM = 0.01
 """Of the running mean and variance of codes."""
 
+LEAST_VARIANCE = 1e-6
+"""What is added to the variance of a code before anything is divided by it."""
+
 HIDDEN = "hidden"
 """Of `ForwardPass.extra`: 1 where a pixel was hidden, [B, 1, H, W]."""
 
@@ -55,8 +58,9 @@ class Paint(nn.Module):
 class MaskedAutoencoder(Model):
     """A VAE's encoder and decoder with the mean half of the encoder's output for a code, and nothing drawn.
 
-    It has no prior. Samples come from a normal distribution with the mean and the variance that each code has had over
-    training, kept as running averages: good enough to see what the decoder knows.
+    Outside training a code is told in standard units, by the mean and variance that each of its numbers has had over
+    training: the same code and the same image in other coordinates, in which N(0, I) has the right place and size to
+    stand for the prior that it has not. Samples of it show what the decoder knows; it is no generative model.
     """
 
     code_mean: Tensor
@@ -69,31 +73,42 @@ class MaskedAutoencoder(Model):
         self.register_buffer("code_mean", torch.zeros(latents))
         self.register_buffer("code_variance", torch.ones(latents))
 
+    @property
+    def deviation(self) -> Tensor:
+        """Of each number of a code, [D]; above zero for one that never moves."""
+        return torch.sqrt(self.code_variance + LEAST_VARIANCE)
+
+    def raw_code(self, images: Tensor, condition: Tensor) -> Tensor:
+        """What the encoder says, [B, D]."""
+        code: Tensor = self.encoder(images, condition).chunk(2, dim=-1)[0]
+        return code
+
     def encode(self, images: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """The code [B, D], and a log-variance that says that it is a point."""
-        code = self.encoder(images, condition).chunk(2, dim=-1)[0]
+        """The code in standard units [B, D], and a log-variance that says that it is a point."""
+        code = (self.raw_code(images, condition) - self.code_mean) / self.deviation
         return code, torch.full_like(code, CERTAIN)
 
     def decode(self, codes: Tensor, condition: Tensor) -> Tensor:
-        """Logits of every pixel, [B, C, H, W]."""
-        logits: Tensor = self.decoder(codes, condition)
+        """Logits of every pixel [B, C, H, W] from codes in standard units."""
+        logits: Tensor = self.decoder(self.code_mean + self.deviation * codes, condition)
         return logits
 
-    def prior(self, noise: Tensor, condition: Tensor) -> Tensor:
-        """Codes [B, D] with the moments that codes had in training."""
-        return self.code_mean + self.code_variance.sqrt() * noise
-
-    def forward(
-        self, images: Tensor, condition: Tensor, noise: Tensor, hidden: Tensor | None = None
-    ) -> ForwardPass:
-        """One pass over images, with what is `hidden` [B, 1, H, W] painted over; evaluation hides nothing."""
-        seen = images if hidden is None else self.paint(images, hidden)
-        codes, logvar = (part.to(noise.dtype) for part in self.encode(seen, condition))
-        if self.training:
-            self.follow(codes.detach())
+    def forward(self, images: Tensor, condition: Tensor, noise: Tensor) -> ForwardPass:
+        """One pass over whole images: nothing is hidden and nothing drawn."""
+        codes, logvar = (part.to(noise.dtype) for part in self.encode(images, condition))
         logits = self.decode(codes.to(images.dtype), condition).to(noise.dtype)
-        extra = {} if hidden is None else {HIDDEN: hidden.to(noise.dtype)}
-        return ForwardPass(images.to(noise.dtype), logits, codes, logvar, codes, extra)
+        return ForwardPass(images.to(noise.dtype), logits, codes, logvar, codes)
+
+    def of_the_rest(self, images: Tensor, hidden: Tensor, noise: Tensor) -> ForwardPass:
+        """Training's pass over images with what is `hidden` [B, 1, H, W] painted over; `noise` gives its type."""
+        nothing = images.new_zeros((len(images), 0))
+        raw = self.raw_code(self.paint(images, hidden), nothing)
+        logits = self.decoder(raw, nothing).to(noise.dtype)
+        codes = raw.to(noise.dtype)
+        self.follow(codes.detach())
+        extra = {HIDDEN: hidden.to(noise.dtype)}
+        certain = torch.full_like(codes, CERTAIN)
+        return ForwardPass(images.to(noise.dtype), logits, codes, certain, codes, extra)
 
     def follow(self, codes: Tensor) -> None:
         """Move the running moments towards those of a batch."""
@@ -128,7 +143,8 @@ def with_hidden_patches(model: Model, images: Tensor, told: Tensor, noise: Tenso
     chances = noise[:, latents : latents + patches]
     shape = (images.shape[1], images.shape[2], images.shape[3])
     hidden = hidden_pixels(hidden_patches(chances, told[:, :1]).to(images.dtype), shape)
-    return model(images, images.new_zeros((len(images), 0)), noise[:, :latents], hidden)
+    assert isinstance(model, MaskedAutoencoder)
+    return model.of_the_rest(images, hidden, noise)
 
 
 def error_of_hidden_pixels(

@@ -32,7 +32,8 @@ def draw_latents_over_training(rows: pd.DataFrame, store: Store) -> Figure | Non
     for arm in arms_of(rows):
         by_strength = histories_of(arm, history)
         models = {s: of_first_seed(by_strength[s], arm.rows) for s in evenly(list(by_strength), SHOWN)}
-        if models:
+        models = {s: model for s, model in models.items() if np.isfinite(model[1]).any()}
+        if models:  # a model whose codes are points has no KL
             found[arm] = models
     if not found:
         return None

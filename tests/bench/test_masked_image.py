@@ -151,10 +151,25 @@ def test_nothing_is_hidden_and_nothing_drawn_when_it_is_scored():
     images, nothing = torch.rand(4, 1, 8, 8, dtype=torch.float64), torch.zeros(4, 0, dtype=torch.float64)
     outcome = model(images, nothing, torch.randn(4, 3, dtype=torch.float64))
     code, _ = model.encode(images, nothing)
-    assert torch.equal(code, model.encoder(images, nothing)[:, :3])
+    torch.testing.assert_close(
+        code, model.encoder(images, nothing)[:, :3], rtol=1e-5, atol=1e-6
+    )  # mean 0, variance 1
     assert torch.equal(outcome.codes, code)
     assert torch.equal(outcome.logits, model.decode(code, nothing))
     assert "hidden" not in outcome.extra
+
+
+def test_standard_units_are_other_words_for_the_same_code():
+    """Whatever the running moments, an image is decoded as training's decoder would from the raw code."""
+    model = model_of().eval()
+    images, nothing = torch.rand(4, 1, 8, 8, dtype=torch.float64), torch.zeros(4, 0, dtype=torch.float64)
+    raw = model.encoder(images, nothing)[:, :3]
+    model.code_mean.copy_(torch.tensor([-14.0, 0.5, 3.0]))
+    model.code_variance.copy_(torch.tensor([4.0, 1e-3, 0.0]))
+    code, _ = model.encode(images, nothing)
+    torch.testing.assert_close(code[:, 0], (raw[:, 0] + 14) / 2, rtol=1e-6, atol=0)
+    assert torch.isfinite(code).all()
+    torch.testing.assert_close(model.decode(code, nothing), model.decoder(raw, nothing))
 
 
 @pytest.mark.parametrize("name", ["small_patch", "study_conv"])
@@ -182,17 +197,16 @@ def test_a_cohort_equals_single_runs(digits):
         torch.testing.assert_close(together[name][1], value, rtol=0, atol=1e-9)
 
 
-def test_samples_have_the_moments_of_codes():
-    """Running moments forget where they began: after batches of N(2, 9), prior codes are such."""
+def test_codes_are_standard_where_training_left_them():
+    """Running moments forget where they began: after batches of N(2, 9), they are such."""
     model = model_of()
     chance = torch.Generator().manual_seed(0)
     for _ in range(1_500):
         model.follow(2 + 3 * torch.randn(16, 3, generator=chance, dtype=torch.float64))
-    drawn = model.prior(torch.randn(4_000, 3, generator=chance, dtype=torch.float64), torch.zeros(4_000, 0))
-    torch.testing.assert_close(drawn.mean(0), torch.full((3,), 2.0, dtype=torch.float64), rtol=0, atol=0.3)
+    torch.testing.assert_close(model.code_mean, torch.full((3,), 2.0, dtype=torch.float64), rtol=0, atol=0.3)
     # a variance of sixteen rows about their own mean is 15 / 16 of theirs
-    expected = torch.full((3,), 3 * (15 / 16) ** 0.5, dtype=torch.float64)
-    torch.testing.assert_close(drawn.std(0), expected, rtol=0.1, atol=0)
+    expected = torch.full((3,), 9 * 15 / 16, dtype=torch.float64)
+    torch.testing.assert_close(model.code_variance, expected, rtol=0.2, atol=0)
 
 
 def test_what_is_not_defined_is_empty(digits):
@@ -272,5 +286,7 @@ def test_a_study_of_patches_that_make_no_sense_is_refused_when_it_is_read():
     """The default patch of eight pixels is the whole of a digit."""
     arm = {"objective": "masked_image"}
     document = {"name": "mine", "data_set": "digits", "architecture": "masked_small_patch", "arms": [arm]}
-    with pytest.raises(BadInput, match=r"^mine.toml: arms.0: options.share should hide some of the 1 patches"):
+    with pytest.raises(
+        BadInput, match=r"^mine.toml: arms.0: options.share should hide some of the 1 patches"
+    ):
         parse_study(document, "mine.toml")
