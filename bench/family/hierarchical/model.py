@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...models import ForwardPass, ImageShape, Model
 from .nets import Conditional, GaussianHead, Perceptron, PixelNet
@@ -114,10 +114,8 @@ def hierarchy(
     inputs = math.prod(image_shape)
     inference: Ladder | Chain
     if ladder:
-        fed = (inputs + condition_size, *units)
-        steps: list[nn.Module] = [
-            Perceptron(into, out, normalised) for into, out in zip(fed, units, strict=False)
-        ]
+        fed = (inputs + condition_size, *units[:-1])
+        steps = [Perceptron(into, out, normalised) for into, out in zip(fed, units, strict=True)]
         inference = Ladder(
             steps, [GaussianHead(out, width) for out, width in zip(units, upwards, strict=True)]
         )
