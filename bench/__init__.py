@@ -4,6 +4,7 @@ from disbench.bench import sweep
 rows = sweep("quick", out="runs/quick")     # a pandas.DataFrame, one row a model
 print(evaluate(encoder, "dsprites"))        # every score of a model of your own, with intervals
 agreement(rows)[0].matrix()                 # rank correlation of every two scores over the models of a data set
+outlier_scores(model, images)               # how foreign a model finds images; outlier_auroc compares two groups
 study_udr("runs/quick").models              # which models' codes do other seeds find? no factors needed
 study_collapse("runs/quick").models         # which latents are switched off, in each model
 variance_shares(rows).table                 # how much of a score is objective, strength, seed
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from .analysis.recommendation import recommendation as recommendation
     from .analysis.selection import selection as selection
     from .analysis.variance import variance_shares as variance_shares
+    from .outliers import outlier_aupr as outlier_aupr
+    from .outliers import outlier_auroc as outlier_auroc
+    from .outliers import outlier_scores as outlier_scores
     from .own_model import Evaluation as Evaluation
     from .own_model import evaluate as evaluate
     from .study import Study as Study
@@ -51,6 +55,9 @@ HOMES = {
     "variance_shares": "analysis.variance",
     "study_collapse": "analysis",
     "study_udr": "analysis",
+    "outlier_aupr": "outliers",
+    "outlier_auroc": "outliers",
+    "outlier_scores": "outliers",
     "Evaluation": "own_model",
     "evaluate": "own_model",
     "Study": "study",
