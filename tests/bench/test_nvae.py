@@ -486,6 +486,15 @@ def test_a_cohort_equals_single_runs_and_resumes(digits, chunks):
     assert all(torch.equal(value, again[name]) for name, value in together.items())
 
 
+def test_low_precision_keeps_moments_and_singular_vectors_in_full(digits):
+    """In bfloat16 too a training goes on, alone and in company."""
+    low = replace(RUN, precision="bf16", steps=2)
+    for runs in ((low,), (low, replace(low, seed=1))):
+        trained = engine.train(Cohort(runs), digits).parameters
+        assert {value.dtype for value in trained.values()} == {torch.float32}
+        assert all(torch.isfinite(value).all() for value in trained.values())
+
+
 def test_from_study_to_table(tmp_path):
     """A sweep: a bound, its bits, groups, nothing of posteriors."""
     document = {

@@ -16,9 +16,29 @@ MOMENTUM = 0.05
 """The share of a batch in running means and variances."""
 
 
-def batch_norm(channels: int) -> nn.BatchNorm2d:
-    """Batch normalisation with the running moments that NVAE keeps."""
-    return nn.BatchNorm2d(channels, momentum=MOMENTUM)
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation in the type of its running moments, which nets of lower precision keep in full."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, momentum=MOMENTUM)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] to the same."""
+        mean = self.running_mean
+        assert mean is not None
+        if x.dtype == mean.dtype:
+            return super().forward(x)
+        normed = F.batch_norm(
+            x.to(mean.dtype),
+            mean,
+            self.running_var,
+            self.weight.to(mean.dtype),
+            self.bias.to(mean.dtype),
+            self.training,
+            self.momentum or 0.0,
+            self.eps,
+        )
+        return normed.to(x.dtype)
 
 
 class Reduction(nn.Module):
@@ -63,9 +83,9 @@ class EncoderCell(nn.Module):
     def __init__(self, channels: int, *, down: bool = False) -> None:
         super().__init__()
         outputs = 2 * channels if down else channels
-        self.norm_1 = batch_norm(channels)
+        self.norm_1 = BatchNorm(channels)
         self.conv_1 = Convolution(channels, outputs, 3, stride=2 if down else 1)
-        self.norm_2 = batch_norm(outputs)
+        self.norm_2 = BatchNorm(outputs)
         self.conv_2 = Convolution(outputs, outputs, 3)
         self.gate = SqueezeExcitation(outputs)
         self.skip: nn.Module = Reduction(channels) if down else nn.Identity()
@@ -94,13 +114,13 @@ class GenerativeCell(nn.Module):
         super().__init__()
         outputs, hidden = channels // 2 if up else channels, expansion * channels
         self.up = up
-        self.norm_1 = batch_norm(channels)
+        self.norm_1 = BatchNorm(channels)
         self.widen = Convolution(channels, hidden, normalised=False)
-        self.norm_2 = batch_norm(hidden)
+        self.norm_2 = BatchNorm(hidden)
         self.depthwise = Convolution(hidden, hidden, 5, groups=hidden, normalised=False)
-        self.norm_3 = batch_norm(hidden)
+        self.norm_3 = BatchNorm(hidden)
         self.narrow = Convolution(hidden, outputs, normalised=False)
-        self.norm_4 = batch_norm(outputs)
+        self.norm_4 = BatchNorm(outputs)
         self.gate = SqueezeExcitation(outputs)
         self.skip: nn.Module = Expansion(channels) if up else nn.Identity()
 

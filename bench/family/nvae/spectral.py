@@ -40,13 +40,14 @@ class SpectralNorms(nn.Module):
 
     def forward(self, kernels: Sequence[Tensor]) -> Tensor:
         """Their sum, a scalar with a gradient to the kernels; none goes through the singular vectors."""
-        total = kernels[0].new_zeros(())
+        sums = []
         for number, places in enumerate(self.places.values()):
-            matrices = torch.stack([kernels[place].flatten(1) for place in places])  # [n, rows, columns]
             kept = self.get_buffer(f"left_{number}")
+            # In the buffer's type, should the net be of a lower precision.
+            matrices = torch.stack([kernels[place].flatten(1).to(kept.dtype) for place in places])
             left, right = self.singular_vectors(matrices.detach(), kept)
-            total = total + (left[:, None] @ matrices @ right[:, :, None]).sum()
-        return total
+            sums.append((left[:, None] @ matrices @ right[:, :, None]).sum())
+        return torch.stack(sums).sum()
 
     def singular_vectors(self, matrices: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
         """Left [n, rows] and right [n, columns] ones of the largest singular value; in training `kept` follows."""
