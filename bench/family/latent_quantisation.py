@@ -16,7 +16,7 @@ from ..objectives import Objective, Setting, reconstruction
 from ..run import Run
 from ..tasks import Subject, Task
 from .member import Member
-from .vq_vae.model import VQVAE
+from .vq_vae.model import POINT, VQVAE
 from .vq_vae.pixelcnn import GatedPixelCNN
 from .vq_vae.quantiser import VectorQuantiser, straight_through
 
@@ -47,12 +47,12 @@ class Autoencoder(Model):
         """A pass without anything random."""
         codes = self.points(images, condition).to(noise.dtype)
         logits = self.decoder(codes.to(images.dtype), condition).to(noise.dtype)
-        return ForwardPass(images.to(noise.dtype), logits, codes, torch.zeros_like(codes), codes)
+        return ForwardPass(images.to(noise.dtype), logits, codes, torch.full_like(codes, POINT), codes)
 
     def encode(self, images: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes [B, D], and zeros: there is no posterior."""
+        """Codes [B, D], and the log-variance of a point: there is no posterior."""
         codes = self.points(images, condition)
-        return codes, torch.zeros_like(codes)
+        return codes, torch.full_like(codes, POINT)
 
     def decode(self, codes: Tensor, condition: Tensor) -> Tensor:
         """Logits [B, C, H, W]."""
@@ -112,12 +112,14 @@ class QuantisedAutoencoder(Autoencoder):
             QUANTISE: (points.detach() - values).square().mean(dim=1),
             COMMIT: (points - values.detach()).square().mean(dim=1),
         }
-        return ForwardPass(images.to(noise.dtype), logits, values, torch.zeros_like(values), codes, extra)
+        return ForwardPass(
+            images.to(noise.dtype), logits, values, torch.full_like(values, POINT), codes, extra
+        )
 
     def encode(self, images: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Quantised codes [B, D], and zeros."""
+        """Quantised codes [B, D], and the log-variance of a point."""
         codes = self.quantiser(self.points(images, condition)).to(images.dtype)
-        return codes, torch.zeros_like(codes)
+        return codes, torch.full_like(codes, POINT)
 
     def decode(self, codes: Tensor, condition: Tensor) -> Tensor:
         """Logits [B, C, H, W] of the values nearest to `codes` [B, D]."""

@@ -130,8 +130,11 @@ def test_codes_are_values_whatever_the_noise_and_decode_to_the_same():
     one = model().eval()
     outcome, images = pass_of(one)
     nothing = images.new_zeros(6, 0)
-    mean, _ = one.encode(images, nothing)
+    mean, logvar = one.encode(images, nothing)
     assert torch.equal(mean, outcome.mean)
+    assert torch.equal(
+        one.quantiser(mean + (0.5 * logvar).exp() * 7), mean
+    )  # whoever draws from it draws itself
     assert (mean[..., None] == one.quantiser.values).any(dim=-1).all()
     torch.testing.assert_close(one.decode(mean, nothing), outcome.logits)
     assert torch.equal(one.decode(mean + 0.01, nothing), one.decode(mean, nothing))

@@ -12,6 +12,9 @@ from .quantiser import VectorQuantiser, along_main_axis, straight_through
 COMMITMENT, FROZEN = "commitment", "codebook_frozen"
 """Of `ForwardPass.extra`: [B], mean squared difference of an encoder's numbers and their codes; and the switch."""
 
+POINT = -60.0
+"""Log-variance of a code of which nothing is drawn: a deviation below all rounding, and a finite number."""
+
 
 class VQVAE(Model):
     """A map of P discrete codes an image, each one of K vectors (van den Oord et al. 2017).
@@ -45,12 +48,12 @@ class VQVAE(Model):
             COMMITMENT: (points - vectors).square().mean(dim=(1, 2)),
             FROZEN: self.quantiser.frozen,
         }
-        return ForwardPass(images.to(noise.dtype), logits, codes, torch.zeros_like(codes), codes, extra)
+        return ForwardPass(images.to(noise.dtype), logits, codes, torch.full_like(codes, POINT), codes, extra)
 
     def encode(self, images: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes [B, P], and zeros: q(z | x) is a single point."""
+        """Codes [B, P], and the log-variance of a point: q(z | x) is one."""
         codes = self.codes(self.indices(images)).to(images.dtype)
-        return codes, torch.zeros_like(codes)
+        return codes, torch.full_like(codes, POINT)
 
     def decode(self, codes: Tensor, condition: Tensor) -> Tensor:
         """Logits [B, C, H, W] of codes [B, P]."""
