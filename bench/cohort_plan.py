@@ -141,7 +141,7 @@ def best_plan(trial: Callable[[Plan], Trial], free: int, wanted: int) -> Plan:
 def program(run: Run) -> str:
     """Hash of what a plan depends on: runs of other data, strengths or lengths of training take the same one."""
     parts = (run.architecture, run.objective, run.options.get("permute"), run.latents, run.batch_size)
-    several = [run.codes_an_image] if run.codes_an_image > 1 else []
+    several: list[int | str] = [run.codes_an_image] if run.codes_an_image > 1 else []
     if run.objective not in PLAIN_OBJECTIVES:  # its options may be of its nets and its batch
         several.append(digest(dict(run.options)))
     return digest(

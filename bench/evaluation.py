@@ -122,7 +122,10 @@ def encode(run: Run, model: Model, data: DataSet) -> Encoded:
         per_pixel = torch.nn.functional.softplus(outcome.logits) - outcome.images * outcome.logits
         kl = outcome.extra.get(KL_NATS, gaussian_kl(outcome.mean, outcome.logvar)).sum(dim=1)
         parts.append((factors, outcome.mean, outcome.logvar, per_pixel.flatten(1).sum(dim=1), kl))
-    return Encoded(indices, *(torch.cat(column).cpu() for column in zip(*parts, strict=True)), train)
+    factors, mean, logvar, reconstruction, kl = (
+        torch.cat(column).cpu() for column in zip(*parts, strict=True)
+    )
+    return Encoded(indices, factors, mean, logvar, reconstruction, kl, train)
 
 
 def scores(run: Run, encoded: Encoded, dataset_size: int, held_out: Tensor | None = None) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class History:
         pixels = zip(outcome.images, outcome.logits, strict=True)
         errors = torch.stack([bernoulli_error(images, logits) for images, logits in pixels])
         # Copied: a CUDA graph overwrites them at the next step.
-        posterior = (outcome.mean, outcome.logvar, outcome.codes)
+        posterior: tuple[Tensor, ...] = (outcome.mean, outcome.logvar, outcome.codes)
         if not self.has_posteriors:
             posterior = (
                 outcome.extra.get(KL_NATS, outcome.mean.new_full((*outcome.mean.shape[:2], 1), math.nan)),

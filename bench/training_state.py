@@ -116,10 +116,11 @@ class TrainingState:
 
 def optimiser_of(run: Run, groups: list[dict[str, object]], device: torch.device) -> torch.optim.Optimizer:
     """Adam; with decoupled decay of weights where the objective has the option (Loshchilov and Hutter 2019)."""
-    how = {"fused": True, "capturable": device.type == "cuda"}
+    on_cuda = device.type == "cuda"
     if WEIGHT_DECAY in run.options:
-        return torch.optim.AdamW(groups, weight_decay=float(run.options[WEIGHT_DECAY]), **how)
-    return torch.optim.Adam(groups, **how)
+        decay = float(run.options[WEIGHT_DECAY])
+        return torch.optim.AdamW(groups, weight_decay=decay, fused=True, capturable=on_cuda)
+    return torch.optim.Adam(groups, fused=True, capturable=on_cuda)
 
 
 def helper_module(cohort: Cohort) -> nn.Module | None:
