@@ -382,6 +382,27 @@ def test_studies_that_cannot_be(changes, answer):
         parse_study({**STUDY, "arms": [arm]}, "mine.toml")
 
 
+@pytest.mark.parametrize("name", [name for one in NETS for name in OBJECTIVES[one].architectures])
+def test_every_net_codes_and_draws(name):
+    """Images of 64 x 64, in colour too; what encode and decode do is what a pass does."""
+    torch.manual_seed(0)
+    model = ARCHITECTURES[name].build((3, 64, 64), 4, 7)
+    weights = initial_parameters(model, ARCHITECTURES[name].initialisation, [0], torch.device("cpu"))
+    model.load_state_dict({key: value[0] for key, value in weights.items()})
+    images, told, noise = (
+        torch.rand(2, 3, 64, 64),
+        torch.tensor([[3.0, 1, 2, 0, 0, 0, 0], [9.0] * 7]),
+        torch.randn(2, 4),
+    )
+    with torch.no_grad():
+        outcome = model(images, told, noise)
+        mean, logvar = model.encode(images, told)
+        torch.testing.assert_close(outcome.mean, mean)
+        torch.testing.assert_close(outcome.codes, mean + (0.5 * logvar).exp() * noise)
+        torch.testing.assert_close(outcome.logits, model.decode(outcome.codes, told))
+    assert outcome.logits.shape == images.shape
+
+
 def test_a_factor_reader_takes_small_and_coloured_images():
     """Both views, whatever the side."""
     for shape in ((1, 8, 8), (3, 64, 64)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -121,7 +120,13 @@ class Judge:
         return torch.stack([scores.argmax(dim=1) for scores in self.reader(images)], dim=1)
 
 
-@lru_cache(maxsize=4)
+JUDGES: dict[tuple[object, ...], Judge] = {}
+"""Of this process, by all that they depend on."""
+
+
 def judge(data: DataSet, data_set: str, seed: int, steps: int) -> Judge:
     """The judge of a data set and seed, trained once in a process."""
-    return Judge(data, data_set, seed, steps)
+    key = (data_set, data.source, len(data), data.device, seed, steps)
+    if key not in JUDGES:
+        JUDGES[key] = Judge(data, data_set, seed, steps)
+    return JUDGES[key]
