@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from disbench.metrics import Score
 from ..bad_input import unknown
 from ..outliers import KINDS, SCORES, outlier_aupr, outlier_auroc, outlier_scores
 from ..outliers.kinds import MEANINGS
+from ..outliers.scores import Values
 from ..run import Run
 from ..training_part import is_held_out
 from .task import Subject, Task
@@ -73,7 +75,8 @@ def measure_outliers(
         regret_draws: codes an image behind each of them, an even number.
 
     Returns:
-        Columns to values. A kind that is the same as the members, as black and white is of dSprites, has none.
+        Columns to values. A kind that is the same as the members, as black and white is of dSprites, has none, nor has
+        one to which the model says numbers that are none.
 
     Raises:
         BadInput: an unknown kind.
@@ -83,25 +86,32 @@ def measure_outliers(
     run = subject.run
     objective = OBJECTIVES[run.objective]
 
-    def scored(group: Group) -> dict[str, object]:
-        return dict(
-            outlier_scores(
-                subject.model,
-                group.images,
-                group.told,
-                posterior=objective.codes == "posterior",
-                bound=objective.bound,
-                importance_samples=importance_samples,
-                regret_steps=regret_steps,
-                regret_draws=regret_draws,
-                seed=run.seed,
-            )
+    def scored(group: Group) -> dict[str, Values]:
+        return outlier_scores(
+            subject.model,
+            group.images,
+            group.told,
+            posterior=objective.codes == "posterior",
+            bound=objective.bound,
+            importance_samples=importance_samples,
+            regret_steps=regret_steps,
+            regret_draws=regret_draws,
+            seed=run.seed,
         )
 
     members, held_out = sides(subject, images)
-    inside, found = scored(members), {}
+    inside = scored(members)
+    found: dict[str, float] = {}
     for name, outside in outsiders(members, held_out, kinds, run).items():
-        for score, values in scored(outside).items():
+        try:
+            of_outliers = scored(outside)
+        except (
+            ValueError
+        ):  # of members there was none: an encoder's answer to the strangest is beyond all numbers
+            continue
+        for score, values in of_outliers.items():
+            if not np.isfinite(values).all():
+                continue
             of_members = inside[score][: len(outside.images)]  # as many on each side: chance is 1/2
             found[f"auroc_{score}_{name}"] = outlier_auroc(of_members, values)
             found[f"aupr_{score}_{name}"] = outlier_aupr(of_members, values)

@@ -312,6 +312,18 @@ def test_each_mnist_is_foreign_to_the_other(monkeypatch):
     assert task.outsiders(members, None, [], run(data_set="fashion_mnist")) == {}
 
 
+def test_an_encoder_that_overflows_leaves_cells_empty():
+    """Of one kind alone, the strangest; members that cannot be scored are an error."""
+
+    class Wild(Dark):
+        def encode(self, images, condition):
+            mean, logvar = super().encode(images, condition)
+            return mean, logvar + torch.where(images.mean(dim=(1, 2, 3)) > 0.5, math.inf, 0.0)[:, None]
+
+    found = measured(subject_of(run())._replace(model=Wild()), kinds=["inverted", "blank"])
+    assert {name.rpartition("_")[2] for name in found} == {"blank"}
+
+
 def test_an_unknown_kind_is_named():
     """With those that are known."""
     with pytest.raises(BadInput, match="outliers: unknown kind of outlier 'nois'; did you mean 'noise'"):
@@ -359,20 +371,26 @@ def test_the_command(folder, tmp_path, capsys):
     mine = tmp_path / "mine.npz"
     np.savez(mine, images=np.full((6, 8, 8), 255, dtype=np.uint8))
     common = ["outliers", str(folder), "--images", "12", "--importance-samples", "3", "--regret-steps", "2"]
-    assert main([*common, "--against", f"{mine},noise", "--out", str(tmp_path / "files")]) == 0
+    assert (
+        main(
+            [*common, "--against", f"{mine},held_out", "--objective", "vae", "--out", str(tmp_path / "files")]
+        )
+        == 0
+    )
     out = capsys.readouterr().out
     assert "| AUROC against" in out
-    assert out.count("noise") == 2
-    pictures = sorted(path.name for path in (tmp_path / "files").glob("*.png"))
-    assert len(pictures) == 4
-    assert sum(name.endswith("_mine.png") for name in pictures) == 2
-    document = json.loads(next((tmp_path / "files").glob("*_mine.json")).read_text())
+    assert out.count("held_out") == 1
+    names = sorted(path.name for path in (tmp_path / "files").glob("*.png"))
+    assert names == ["vae_1_digits_seed0_held_out.png", "vae_1_digits_seed0_mine.png"]
+    document = json.loads((tmp_path / "files" / "vae_1_digits_seed0_mine.json").read_text())
     assert (document["members"], document["outliers"]) == (12, 6)
     assert document["aupr_of_chance"] == pytest.approx(1 / 3)
     again = outlier_auroc(document["scores"]["inside"]["nll"], document["scores"]["outside"]["nll"])
     assert document["auroc"]["nll"] == again
-    assert main([*common, "--against", "thresholded", "--json"]) == 0
-    assert [found["against"] for found in json.loads(capsys.readouterr().out)] == ["thresholded"] * 2
+    assert main([*common, "--against", "thresholded", "--objective", "beta_vae", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["against"] == "thresholded"
+    assert (folder / "outliers" / "beta_vae_1_digits_seed0_thresholded.json").is_file()
 
 
 @pytest.mark.parametrize(
