@@ -59,13 +59,14 @@ def run_chains(
 
     Args:
         model: by its encoder, decoder and likelihood.
-        x: [B, ...]; of a missing pixel the value is not looked at. Chains begin with 0 there.
+        x: [B, ...]; of a missing pixel the value is not looked at.
         observed: bool [B, ...], of the shape of x or broadcast to it.
         rows: [B], whose condition a chain is told.
         steps: all of them, from 1.
         pseudo_steps: how many of them, at the beginning, take every proposal.
         chance: of B rows.
-        start: where to begin; without it, with missing pixels of 0 and a code of q(z | x).
+        start: where to begin; without it, each chain with the missing pixels of an image that the model makes for it.
+            With all of them 0 chains would stay at an empty image, which agrees with itself, wherever little is seen.
 
     Returns:
         The last state and averages.
@@ -75,9 +76,11 @@ def run_chains(
         F; Mattei and Frellsen 2018, "Leveraging the Exact Likelihood of Deep Latent Variable Models", algorithm 1.
     """
     observed = observed.expand_as(x)
-    x = torch.where(observed, x, torch.zeros_like(x) if start is None else start.x)
-    codes = None if start is None else start.codes
-    decoded = None if start is None else model.decode(start.codes, rows)
+    if start is None:
+        start = _from_the_prior(model, x, rows, chance)
+        pseudo_steps = max(1, pseudo_steps)  # the code of another image is no place to compare with
+    x, codes = torch.where(observed, x, start.x), start.codes
+    decoded = model.decode(codes, rows)
     total, counted = torch.zeros_like(x), 0
     accepted = torch.zeros(len(x), dtype=x.dtype, device=x.device)
     tried = 0
@@ -85,7 +88,7 @@ def run_chains(
         mean, logvar = model.encode(x, rows)
         proposed = mean + (0.5 * logvar).exp() * chance.normal(mean.shape[1])
         made = model.decode(proposed, rows)
-        if codes is None or decoded is None or step < pseudo_steps:
+        if step < pseudo_steps:
             codes, decoded = proposed, made
         else:
             gain = _log_weight(model, proposed, made, x, mean, logvar) - _log_weight(
@@ -99,10 +102,16 @@ def run_chains(
         x = torch.where(observed, x, drawn)
         if 2 * step >= steps - 1:
             total, counted = total + model.likelihood.mean(decoded), counted + 1
-    assert codes is not None
-    assert decoded is not None
     shares = accepted / tried if tried else torch.full_like(accepted, torch.nan)
     return Chains(codes, x, decoded, total / counted, shares)
+
+
+def _from_the_prior(model: LatentModel, x: Tensor, rows: Tensor, chance: Chance) -> Start:
+    """A code of N(0, I), and pixels of p(x | z)."""
+    width = model.encode(x[:1].nan_to_num(), rows[:1])[0].shape[1]
+    codes = chance.normal(width)
+    drawn = model.likelihood.draw(model.decode(codes, rows), chance.uniform(*x.shape[1:]))
+    return Start(codes, drawn)
 
 
 def chain_rows(images: int, draws: int) -> Sequence[tuple[int, int]]:

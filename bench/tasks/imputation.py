@@ -192,7 +192,7 @@ TASKS = {
         scores=tuple(scores()),
         measure=measure_imputation,
         options={
-            "images": 40,
+            "images": 25,
             "training_images": 1_000,
             "draws": 4,
             "steps": 40,

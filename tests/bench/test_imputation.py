@@ -128,7 +128,7 @@ def rows():
 
 
 def test_pseudo_gibbs_with_the_true_posterior_reaches_the_exact_conditional(linear, rows):
-    """From zeros: then it is Gibbs sampling (Rezende et al. 2014)."""
+    """From an image of the prior: then it is Gibbs sampling (Rezende et al. 2014)."""
     found = run(linear.model(), rows, steps=20, pseudo_steps=20)
     mean, covariance = linear.missing(rows, SEEN)
     ours = statistics(found.x[:, ~SEEN])
@@ -164,7 +164,7 @@ def test_metropolis_keeps_the_exact_conditional_whatever_the_encoder(linear, row
     assert (left[1] - covariance).abs().max() > 0.12
 
 
-def test_metropolis_reaches_it_from_zeros(linear, rows):
+def test_metropolis_reaches_it_from_the_prior(linear, rows):
     """After a quarter of pseudo-Gibbs."""
     wrong = linear.model(shift=0.35, widened=1.3)
     mean, _ = linear.missing(rows, SEEN)
