@@ -12,7 +12,7 @@ import torch
 from readable import assert_readable, drawn
 from torch.distributions import Bernoulli, Categorical, Normal, kl_divergence
 
-from disbench.bench import BadInput, checkpoint
+from disbench.bench import BadInput, checkpoint, sweep
 from disbench.bench import cohort as engine
 from disbench.bench.batches import Batches
 from disbench.bench.catalogue import ARCHITECTURES, OBJECTIVES
@@ -659,6 +659,28 @@ def test_studies_name_them():
         parse_study({**study, "arms": [{**arm, "condition": None}]}, "mine.toml")
     with pytest.raises(BadInput, match="m2_mlp, m2_patch"):
         parse_study({**study, "arms": [{**arm, "architecture": "small_patch"}]}, "mine.toml")
+
+
+def test_a_study_from_end_to_end(tmp_path):
+    """Three steps of each: every row has both errors, a bound, and a score of its codes."""
+    study = parse_study(
+        {
+            "name": "mine", "data_set": "digits", "condition": "digit", "steps": 3, "batch_size": 8, "latents": 2,
+            "evaluation": {
+                "samples": 60, "test_samples": 30, "metrics": ["mig"],
+                "options": {"label_error": {"images": 50, "steps": 2}},
+            },
+            "arms": [
+                {"objective": name, "architecture": f"{name}_patch", "options": {"labels": 20}} for name in MEMBERS
+            ],
+        },
+        "mine.toml",
+    )  # fmt: skip
+    rows = sweep(study, out=tmp_path / "out", device="cpu")
+    assert list(rows["status"]) == ["done"] * 3
+    for column in ("label_error", "label_error_supervised", "elbo_nats", "mig"):
+        assert rows[column].notna().all()
+    assert rows["label_error"].between(0, 1).all()
 
 
 def test_the_study_has_the_papers_numbers_of_labels():
