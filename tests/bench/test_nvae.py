@@ -264,13 +264,23 @@ def test_the_loss_is_the_bound_with_its_penalty():
 # The model.
 
 
-def test_codes_of_the_prior_decode_to_what_the_prior_pass_makes():
-    """`prior` and `decode` together are one pass down."""
+def test_codes_of_the_prior_decode_to_what_a_pass_through_the_priors_makes():
+    """Each group's z is drawn from its prior given those above; the top group has the prior of a plain VAE."""
     model = tiny()
     _, told, noise = asked(model)
-    codes, logits = model.generate(noise, told)
-    assert torch.equal(model.prior(noise, told), codes)
-    torch.testing.assert_close(model.decode(codes, told), logits)
+    per_group, seen = model.layout.split(noise), []
+
+    def draw(number, group, x):
+        prior = group.prior(x, torch.float64)
+        seen.append((prior, prior.mean + prior.log_deviation.exp() * per_group[number]))
+        return seen[-1][1]
+
+    logits = model.top_down(len(noise), told, draw)
+    assert torch.equal(model.prior(noise, told), noise)
+    torch.testing.assert_close(model.decode(noise, told), logits)
+    assert torch.equal(seen[0][1], per_group[0])
+    assert not torch.allclose(seen[1][1], per_group[1])
+    assert model.layer_widths == (2, 8)
 
 
 def test_codes_of_an_image_decode_to_its_logits():
@@ -278,17 +288,6 @@ def test_codes_of_an_image_decode_to_its_logits():
     model = tiny()
     outcome = model(*asked(model))
     torch.testing.assert_close(model.decode(outcome.codes, asked(model)[1]), outcome.logits)
-
-
-def test_the_top_group_has_the_prior_of_a_plain_vae_and_the_next_looks_up():
-    """Codes of the top group are its noise; those of the second are moved by the first's."""
-    model = tiny()
-    _, told, noise = asked(model)
-    codes = model.layout.split(model.prior(noise, told))
-    assert torch.equal(codes[0], model.layout.split(noise)[0])
-    other = noise.clone()
-    other[:, :2] += 1
-    assert not torch.allclose(model.layout.split(model.prior(other, told))[1], codes[1])
 
 
 def test_encoding_goes_down_by_means():
@@ -303,23 +302,24 @@ def test_encoding_goes_down_by_means():
 
 
 def test_kl_and_weights_of_groups_against_densities():
-    """From the posterior that the pass tells and the prior given the codes above, by torch's distributions."""
+    """Of z, from the posterior of its innovation and its prior given the groups above, by torch's distributions."""
     model = tiny()
     images, told, noise = asked(model)
     seen, priors = model.infer(images, told, noise), []
 
     def draw(number, group, x):
         priors.append(group.prior(x, torch.float64))
-        return model.layout.split(seen.codes)[number]
+        return priors[-1].at(model.layout.split(seen.codes)[number])
 
     model.top_down(len(images), told, draw)
     mean, logvar, codes = (model.layout.split(part) for part in (seen.mean, seen.logvar, seen.codes))
     weight = torch.zeros(len(images), dtype=torch.float64)
     for number, prior in enumerate(priors):
-        q = TorchNormal(mean[number], (logvar[number] / 2).exp())
-        p = TorchNormal(prior.mean, prior.log_deviation.exp())
+        deviation = prior.log_deviation.exp()
+        q = TorchNormal(prior.mean + deviation * mean[number], deviation * (logvar[number] / 2).exp())
+        p, z = TorchNormal(prior.mean, deviation), prior.at(codes[number])
         torch.testing.assert_close(seen.kl[:, number], kl_divergence(q, p).flatten(1).sum(dim=1))
-        weight += (p.log_prob(codes[number]) - q.log_prob(codes[number])).flatten(1).sum(dim=1)
+        weight += (p.log_prob(z) - q.log_prob(z)).flatten(1).sum(dim=1)
     torch.testing.assert_close(seen.log_weight, weight)
 
 
@@ -381,7 +381,7 @@ def test_reestimation_takes_the_moments_of_a_batch():
     from disbench.bench.randomness import normal as numbers
 
     drawn = numbers([0], "sample", [FIRST_STEP], rows * width)[0, 0].reshape(rows, width).double()
-    model.generate(0.7 * drawn, torch.zeros(rows, 0))
+    model.decode(0.7 * drawn, torch.zeros(rows, 0))
     hook.remove()
     found = sampler.top_down.groups[0].up.norm_1
     torch.testing.assert_close(found.running_mean, met[0].mean(dim=(0, 2, 3)))
@@ -401,7 +401,7 @@ def test_reestimation_leaves_the_model_and_depends_on_the_temperature():
     assert not cold.training
     assert not any(module.training for module in cold.modules())
     _, told, noise = asked(model)
-    assert not torch.allclose(cold.generate(noise, told)[1], warm.generate(noise, told)[1])
+    assert not torch.allclose(cold.decode(noise, told), warm.decode(noise, told))
 
 
 def test_samples_are_drawn_with_moments_of_their_temperature(digits):
@@ -409,10 +409,10 @@ def test_samples_are_drawn_with_moments_of_their_temperature(digits):
     model = with_weights(nvae_small((1, 8, 8), 1, 0)).float()
     question = Question(RUN, model, digits, count=2, temperature=0.7)
     sampler = reestimated(model, temperature=0.7)
-    expected = sampler.generate(question.noise(4), torch.zeros(4, 0))[1].sigmoid().unflatten(0, (2, 2))
+    expected = sampler.decode(question.noise(4), torch.zeros(4, 0)).sigmoid().unflatten(0, (2, 2))
     torch.testing.assert_close(KINDS["prior"](question), expected)
     assert not torch.allclose(
-        model.generate(question.noise(4), torch.zeros(4, 0))[1].sigmoid(), expected.flatten(0, 1)
+        model.decode(question.noise(4), torch.zeros(4, 0)).sigmoid(), expected.flatten(0, 1)
     )
 
 

@@ -22,19 +22,22 @@ class Inference(NamedTuple):
     logits: Tensor
     """[B, C, H, W]."""
     mean: Tensor
-    """[B, D], of q, given the codes of the groups above."""
+    """[B, D], of q of the innovations, given the groups above."""
     logvar: Tensor
     """[B, D]."""
     codes: Tensor
     """[B, D]."""
     kl: Tensor
-    """[B, L], KL(q || p) of each group in nats, given the codes of the groups above."""
+    """[B, L], KL(q || p) of each group in nats, given the groups above."""
     log_weight: Tensor
     """[B], log p(z) - log q(z | x) of these codes in nats."""
 
 
 class NVAE(Model):
-    """Codes of an image are those of all groups side by side, the top one first.
+    """Codes of an image are the innovations of all groups side by side, the top one first.
+
+    The innovation of a group's z is (z - mean) / deviation of its prior given the groups above: z in the coordinates in
+    which that prior is N(0, I). So the prior of a code is N(0, I) too, and decoding runs the hierarchy.
 
     Args:
         image_shape: of the images, square; padded inside.
@@ -49,6 +52,7 @@ class NVAE(Model):
         super().__init__()
         image_channels, side, _ = image_shape
         self.layout = GroupLayout(blueprint, side, latents)
+        self.layer_widths = tuple(self.layout.sizes)
         self.side, padded = side, padded_side(side, blueprint.reduction)
         self.margins = ((padded - side) // 2, padded - side - (padded - side) // 2)
         self.bottom_up = BottomUp(blueprint, image_channels, condition_size)
@@ -67,29 +71,18 @@ class NVAE(Model):
         def draw(number: int, group: Group, x: Tensor) -> Tensor:
             prior = group.prior(x, noise.dtype)
             relative = Residual(*group.relative(features[number], x, noise.dtype))
-            posterior = relative.of(prior)
+            posterior = relative.innovation(prior)
             codes = posterior.at(per_group[number])
             kl = relative.kl(prior).flatten(1).sum(dim=1)
             weight = relative.log_weight(prior, per_group[number]).flatten(1).sum(dim=1)
             found.append((posterior.mean, 2 * posterior.log_deviation, codes, kl, weight))
-            return codes
+            return prior.at(codes)
 
         logits = self.cropped(self.top_down(len(images), condition, draw)).to(noise.dtype)
         means, logvars, codes, kls, weights = zip(*found, strict=True)
         join = self.layout.join
         kl, weight = torch.stack(kls, dim=1), torch.stack(weights, dim=1).sum(dim=1)
         return Inference(logits, join(means), join(logvars), join(codes), kl, weight)
-
-    def generate(self, noise: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes [B, D] of the prior, each group's given those above, and the logits [B, C, H, W] that they make."""
-        per_group, drawn = self.layout.split(noise), list[Tensor]()
-
-        def draw(number: int, group: Group, x: Tensor) -> Tensor:
-            drawn.append(group.prior(x, noise.dtype).at(per_group[number]))
-            return drawn[-1]
-
-        logits = self.cropped(self.top_down(len(noise), condition, draw))
-        return self.layout.join(drawn), logits
 
     def forward(self, images: Tensor, condition: Tensor, noise: Tensor) -> ForwardPass:
         """One pass. Beside the KL of each group, `extra` has what the objective weighs and punishes.
@@ -112,13 +105,13 @@ class NVAE(Model):
         return seen.mean, seen.logvar
 
     def decode(self, codes: Tensor, condition: Tensor) -> Tensor:
-        """Logits [B, C, H, W] of codes [B, D] of all groups; the priors have no say."""
+        """Logits [B, C, H, W] of innovations [B, D]: a group's prior, given those above, says what they mean."""
         per_group = self.layout.split(codes)
-        return self.cropped(self.top_down(len(codes), condition, lambda number, group, x: per_group[number]))
 
-    def prior(self, noise: Tensor, condition: Tensor) -> Tensor:
-        """Codes [B, D] of the prior from standard normal noise, whose multiple t is the temperature t."""
-        return self.generate(noise, condition)[0]
+        def draw(number: int, group: Group, x: Tensor) -> Tensor:
+            return group.prior(x, codes.dtype).at(per_group[number])
+
+        return self.cropped(self.top_down(len(codes), condition, draw))
 
     def for_samples(self, temperature: float) -> NVAE:
         """A copy whose batch normalisations have the moments of samples of that temperature."""

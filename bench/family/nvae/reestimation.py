@@ -58,5 +58,5 @@ def reestimated(
         for draw in range(draws):
             noise = normal([seed], "sample", [FIRST_STEP + draw], rows * width)[0, 0].reshape(rows, width)
             told = torch.zeros(rows, 0) if condition is None else condition
-            sampler.generate(temperature * noise.to(device), told.to(device))
+            sampler.decode(temperature * noise.to(device), told.to(device))
     return sampler.eval()

@@ -39,17 +39,21 @@ class Residual(NamedTuple):
         """The posterior itself."""
         return Normal(prior.mean + self.shift, prior.log_deviation + self.log_ratio)
 
+    def innovation(self, prior: Normal) -> Normal:
+        """The posterior in the coordinates in which the prior is N(0, I)."""
+        return Normal(self.shift * (-prior.log_deviation).exp(), self.log_ratio)
+
     def kl(self, prior: Normal) -> Tensor:
         """KL(q || p) in nats, element by element, at least 0.
 
         (shift^2 / sigma^2 + ratio^2 - log ratio^2 - 1) / 2: Vahdat and Kautz 2020, equation 2. The prior's mean is not
         in it, and its deviation only where the mean is shifted.
         """
-        return gaussian_kl(self.shift * (-prior.log_deviation).exp(), 2 * self.log_ratio)
+        return gaussian_kl(self.innovation(prior).mean, 2 * self.log_ratio)
 
     def log_weight(self, prior: Normal, noise: Tensor) -> Tensor:
         """Log p(z) - log q(z) in nats at z = the posterior's sample of `noise`, element by element; its mean is -kl."""
-        from_prior = self.shift * (-prior.log_deviation).exp() + self.log_ratio.exp() * noise
+        from_prior = self.innovation(prior).at(noise)
         return 0.5 * (noise.square() - from_prior.square()) + self.log_ratio
 
 
