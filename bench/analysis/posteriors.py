@@ -13,6 +13,7 @@ from torch import Tensor
 from disbench.datasets import DataSet, load
 
 from ..bad_input import BadInput
+from ..catalogue import OBJECTIVES
 from ..evaluation import ENCODED_AT_ONCE
 from ..models import Model
 from ..randomness import integers
@@ -50,6 +51,10 @@ def families(store: Store, rows: pd.DataFrame, *, least: int = 1) -> tuple[list[
     images: dict[str, DataSet | str] = {}
     for title, members in groups(rows, "family").items():
         name, count = str(members["data_set"].iloc[0]), len(members)
+        objective = str(members["objective"].iloc[0])
+        if OBJECTIVES[objective].codes == "points":
+            left_out[title] = "its codes are no posteriors against N(0, I)"
+            continue
         members = members[members["run_id"].isin(known)]
         if len(members) < count:
             left_out[title] = f"{count - len(members)} of {count} without weights in {store.weights}"

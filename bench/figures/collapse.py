@@ -19,6 +19,7 @@ from disbench.metrics import CollapseDiagnosis
 
 from ..analysis.collapse import diagnosis_of
 from ..analysis.posteriors import posteriors, same_images
+from ..catalogue import OBJECTIVES
 from ..store import Store
 from .arms import Arm, arms_of, by_subject, some_strengths
 from .over_training import shades
@@ -118,10 +119,11 @@ def draw_collapse(rows: pd.DataFrame, store: Store) -> Figure | None:
 
 
 def diagnosed(rows: pd.DataFrame, store: Store) -> list[Diagnosed]:
-    """The arms some of whose models are at hand; all models of a data set encode the same images."""
+    """The arms with posteriors, some of whose models are at hand; all models of a data set encode the same images."""
     chosen: dict[int, tuple[Arm, list[float]]] = {}
     for arm, strength in some_strengths(arms_of(rows), each=EACH, in_all=IN_ALL):
-        chosen.setdefault(id(arm), (arm, []))[1].append(strength)
+        if OBJECTIVES[arm.objective].codes == "posterior":
+            chosen.setdefault(id(arm), (arm, []))[1].append(strength)
     images: dict[str, DataSet | None] = {}
     found = []
     for arm, strengths in chosen.values():

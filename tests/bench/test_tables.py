@@ -46,14 +46,19 @@ def test_variants_of_an_objective_are_not_averaged():
     assert cells(table)["objective"].tolist() == ["β-VAE (estimator mws)", "β-VAE (estimator mss)"]
 
 
-def test_a_score_nobody_has_is_no_column_and_a_missing_one_an_empty_cell():
-    """Empty is not zero."""
+def test_a_score_nobody_has_is_no_column_and_a_missing_one_a_dash():
+    """Not defined is not zero; a model that is not finished has an empty cell."""
     rows = pd.DataFrame([row(1.0, 0, None), row(4.0, 0, 0.5)])
     shown = cells(summary(rows, ["mig"]))
-    assert shown["MIG ↑"].tolist() == ["", "0.500"]
+    assert shown["MIG ↑"].tolist() == ["–", "0.500"]
     nobody = cells(summary(pd.DataFrame([row(1.0, 0, None)]), ["mig", "elbo_nats"]))
     assert "MIG ↑" not in nobody
     assert "ELBO ↑" in nobody
+    unfinished = pd.DataFrame([row(1.0, 0, None) | {"status": "failed"}, row(4.0, 0, 0.5)])
+    assert cells(summary(unfinished, ["mig"]))["MIG ↑"].tolist() == ["", "0.500"]
+    text = as_markdown(summary(rows, ["mig"]))
+    assert "–: not defined for these codes, or not asked for." in text
+    assert "& -- " in as_latex(summary(rows, ["mig"]))
 
 
 @pytest.mark.parametrize(
