@@ -49,7 +49,7 @@ class Captions(NamedTuple):
 
 def draw_caption_samples(rows: pd.DataFrame, store: Store) -> Figure | None:
     """A mosaic a model: a row a caption, a column a draw of the prior; for the smallest seed, a strength an arm."""
-    told = rows[[reads_captions(name) for name in rows["objective"]]]
+    told = rows[[name in OBJECTIVES and OBJECTIVES[name].reads_text for name in rows["objective"]]]
     models = shown_models(told, store, each=1, in_all=8) if len(told) else []
     models = [shown for shown in models if shown.run.data_set in GRAMMARS]
     if not models:
@@ -77,12 +77,6 @@ def draw_caption_samples(rows: pd.DataFrame, store: Store) -> Figure | None:
                     label.set_color(ACCENT)
             axes.set_title(shown.arm.model(shown.strength), loc="left")
     return figure
-
-
-def reads_captions(objective: str) -> bool:
-    """Whether models of an objective are told sentences."""
-    telling = OBJECTIVES[objective].telling if objective in OBJECTIVES else None
-    return telling is not None and telling.of_text is not None
 
 
 def in_lines(text: str) -> str:

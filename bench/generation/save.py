@@ -109,7 +109,7 @@ def save_grids(
         raise BadInput(f"temperature must be at least 0, got {asked['temperature']:g}")
     if condition is not None and (told := rows["condition"] == condition.partition("=")[0].strip()).any():
         rows = rows[told]
-    if texts and (reads := rows["objective"].map(reads_text)).any():
+    if texts and (reads := rows["objective"].map(lambda name: OBJECTIVES[name].reads_text)).any():
         rows = rows[reads]
     opened: dict[str, DataSet] = {}
     names = names_of(rows)
@@ -128,17 +128,11 @@ def save_grids(
             yield path
 
 
-def reads_text(objective: str) -> bool:
-    """Whether models of an objective are told sentences."""
-    telling = OBJECTIVES[objective].telling
-    return telling is not None and telling.of_text is not None
-
-
 def told_by(run: Run, texts: Sequence[str]) -> Tensor:
     """What a model is told by captions, [R, Y]."""
     telling = Conditioning.of(run).telling
     if telling is None or telling.of_text is None:
-        known = ", ".join(name for name in OBJECTIVES if reads_text(name))
+        known = ", ".join(name for name, objective in OBJECTIVES.items() if objective.reads_text)
         raise BadInput(f"{run.label}: is told no captions; --text is for {known}")
     return torch.stack([telling.of_text(run, text) for text in texts])
 

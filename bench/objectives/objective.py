@@ -66,6 +66,11 @@ class Objective:
     """Keys of `TASKS` that its models are always scored by."""
 
     @property
+    def reads_text(self) -> bool:
+        """Whether its models can be told sentences."""
+        return self.telling is not None and self.telling.of_text is not None
+
+    @property
     def options(self) -> Options:
         """All that a study can choose: keywords of the loss, then those of the helper, then codes an image."""
         several = {} if self.importance_samples is None else {IMPORTANCE_SAMPLES: self.importance_samples}
