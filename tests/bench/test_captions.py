@@ -26,7 +26,9 @@ from disbench.bench.captions.grammar import IDLE, slot, slots_in
 from disbench.bench.randomness import keyed_uniform
 from disbench.datasets import entry
 
-DATA_SETS = ("dsprites", "shapes3d", "digits")
+DATA_SETS = tuple(
+    {id(grammar): name for name, grammar in reversed(GRAMMARS.items())}.values()
+)  # one a grammar
 
 
 def drawn(data_set, count, seed=0):
