@@ -51,6 +51,20 @@ HEADINGS = {
     "dci_completeness": "DCI C",
     "dci_informativeness": "DCI I",
     "condition_leakage_nats": "leakage",
+    "infom_range": "InfoM",
+    "infoe_range": "InfoE",
+    "infoc_range": "InfoC",
+    "probe_codes_100": "probe, 100 labels",
+    "probe_codes_all": "probe, all labels",
+    "auroc_elbo_shuffled": "AUROC shuffled",
+    "auroc_elbo_blank": "AUROC blank",
+    "imputation_rmse_metropolis_half": "RMSE missing half",
+    "psnr_denoised_gaussian": "PSNR denoised",
+    "label_error": "label error",
+    "caption_reading_held_out": "new captions read",
+    "collapsed_layers": "collapsed layers",
+    "codebook_perplexity": "perplexity",
+    "bits_per_dimension": "bits/dim",
 }
 """What the readable columns are called where space is short."""
 

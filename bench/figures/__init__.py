@@ -292,8 +292,8 @@ FIGURES: dict[str, FigureEntry] = {
         FigureEntry(
             "caption_samples",
             "Samples by caption",
-            "Images that a model makes of captions, from eight draws of its prior: the draw is the same down a column, the "
-            "caption the same along a row, for the first seed. What a caption leaves out may differ along its row. "
+            "Images that a model makes of captions, from eight draws of its prior: the draw is the same down a column, "
+            "the caption the same along a row, for the first seed. What a caption leaves out may differ along its row. "
             "Captions in orange are of combinations that training never saw.",
             "the weights of finished models that are told captions, and the data set's images",
             draw_caption_samples,
