@@ -132,12 +132,12 @@ def scores(run: Run, encoded: Encoded, dataset_size: int, held_out: Tensor | Non
     """Result columns of one run: likelihood terms and every metric that the run asks for and its codes allow.
 
     `dataset_size` is N, as the minibatch estimators of the aggregate posterior need it. A conditional model is scored
-    over the factors that it was not told, and for what still leaks of the one it was. `held_out` [N] says which
+    over the factors that it is not told, and for what still leaks of the one that it is. `held_out` [N] says which
     evaluated images a model that was trained on a part did not see.
     """
-    told = Conditioning.of(run)
-    column = told.column if told.telling is not None and told.telling.when_scored else None
-    kept = [k for k in range(encoded.factors.shape[1]) if k != column]
+    told = Conditioning.of(run).told_when_scored
+    column = told[0] if len(told) == 1 and run.condition is not None else None
+    kept = [k for k in range(encoded.factors.shape[1]) if k not in told]
     objective = OBJECTIVES[run.objective]
     posterior = objective.codes == "posterior"
     arrays: dict[str, Any] = {
@@ -178,16 +178,37 @@ def terms_of(encoded: Encoded, held_out: Tensor | None, *, bound: bool) -> dict[
     return found
 
 
+def rows_for_tasks(run: Run, encoded: Encoded) -> tuple[Tensor, int]:
+    """Which evaluated rows tasks see, and how many of them train.
+
+    No image is on both sides: rows are drawn with replacement, and a test image that trained is a leak. Of a whole data
+    set, which is encoded in its order, a random part as large as the study's.
+    """
+    plan, size = run.evaluation, len(encoded.indices)
+    rows, train = torch.arange(size), encoded.train
+    if plan.whole:
+        order = integers([run.seed], "metric", [3], size, below=2**31)[0, 0].argsort(stable=True)
+        rows = order[: plan.samples + plan.test_samples]
+        train = min(plan.samples, 2 * len(rows) // 3)
+    first, last = rows[:train], rows[train:]
+    seen = torch.isin(encoded.indices[last], encoded.indices[first])
+    return torch.cat((first, last if seen.all() else last[~seen])), train
+
+
 def task_scores(run: Run, model: Model, data: DataSet, encoded: Encoded) -> dict[str, Any]:
     """Result columns of the tasks that a run names and its model can be asked; no cell where it cannot."""
     found: dict[str, Any] = {}
-    for name in run.evaluation.metrics:
-        if name not in TASKS or not TASKS[name].defined_for(run):
-            continue
-        task, told = TASKS[name], Conditioning.of(run).evaluation(data)
-        subject = Subject(
-            run, model, data, told, encoded.indices, encoded.factors, encoded.mean, encoded.train
-        )
+    names = [name for name in run.evaluation.metrics if name in TASKS and TASKS[name].defined_for(run)]
+    if not names:
+        return found
+    condition = Conditioning.of(run)
+    rows, train = rows_for_tasks(run, encoded)
+    subject = Subject(
+        run, model, data, condition.evaluation(data),
+        encoded.indices[rows], encoded.factors[rows], encoded.mean[rows], train, condition.told_when_scored,
+    )  # fmt: skip
+    for name in names:
+        task = TASKS[name]
         options = {**task.options, **run.evaluation.options.get(name, {})}
         with torch.no_grad():
             found |= task.measure(subject, **options)

@@ -45,6 +45,18 @@ class Conditioning:
         return cls(run, telling, column, 0 if column is None else data_set.factor_sizes[column], size)
 
     @property
+    def told_when_scored(self) -> tuple[int, ...]:
+        """Columns of the factors that scored models are told of: what their codes say of those is no score of theirs.
+
+        Sentences may be of any factor, so that no factor is left.
+        """
+        if self.telling is None or not self.telling.when_scored:
+            return ()
+        if self.telling.of_text is not None:
+            return tuple(range(len(entry(self.run.data_set).factor_names)))
+        return () if self.column is None else (self.column,)
+
+    @property
     def told_size(self) -> int:
         """Numbers that the objective's own `forward` is told, if the nets are told nothing."""
         if self.telling is None or self.telling.to_model:

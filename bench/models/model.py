@@ -47,6 +47,11 @@ class Model(nn.Module):
         """Logits of p(x | z, y), [B, C, H, W]."""
         raise NotImplementedError
 
+    def image_encoder(self) -> nn.Module | None:
+        """The part that looks at images and at nothing that is inferred from them; None where there is no such part."""
+        found = getattr(self, "encoder", None)
+        return found if isinstance(found, nn.Module) else None
+
     def prior(self, noise: Tensor, condition: Tensor) -> Tensor:
         """Codes [B, D] of the model's prior from standard normal `noise` [B, D]: the noise, where that is N(0, I)."""
         return noise

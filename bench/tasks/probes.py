@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from disbench.metrics import Score
 
-from ..models import Model
 from ..randomness import uniform
 from .task import Subject, Task
 
@@ -33,6 +32,9 @@ REPRESENTATIONS = {"codes": "codes", "features": "the last hidden features of th
 
 HELD_OUT = 5
 """One in so many labelled rows chooses the penalty."""
+
+FIRST_DRAW = 2**20
+"""Step of the role `labels`; those from 0 draw the labels that semi-supervised models are told."""
 
 ENCODED_AT_ONCE = 128
 
@@ -59,7 +61,8 @@ def measure(subject: Subject, *, draws: int, width: int, strengths: Sequence[flo
     labels = subject.factors.numpy()
     train = subject.train
     found: dict[str, Any] = {"probe_chance": float(np.mean([chance(labels[:, k], train) for k in factors]))}
-    orders = uniform([subject.run.seed], "labels", range(draws), train)[0].argsort(dim=1, stable=True).numpy()
+    steps = range(FIRST_DRAW, FIRST_DRAW + draws)
+    orders = uniform([subject.run.seed], "labels", steps, train)[0].argsort(dim=1, stable=True).numpy()
     features = hidden_features(subject)
     inputs = {"codes": subject.mean}
     if features is not None:
@@ -86,26 +89,29 @@ def measure(subject: Subject, *, draws: int, width: int, strengths: Sequence[flo
 
 def read_factors(subject: Subject) -> list[int]:
     """Columns of the factors that there is something to read of: not told, and more than one class to train on."""
-    told = subject.run.condition
     return [
         k
-        for k, name in enumerate(subject.data.factor_names)
-        if name != told and len(subject.factors[: subject.train, k].unique()) > 1
+        for k in range(len(subject.data.factor_names))
+        if k not in subject.told_factors and len(subject.factors[: subject.train, k].unique()) > 1
     ]
 
 
 def hidden_features(subject: Subject) -> Tensor | None:
     """What the encoder's last layer is given, [N, F]; None of an encoder that has no such layer, or one of other rows.
 
-    The last linear or convolutional layer that `encode` runs is the one that makes the code; its input is flattened.
+    The last linear or convolutional layer that `encode` runs inside the model's encoder of images is the one that makes
+    the code; its input is flattened.
     """
     parts = []
+    encoder = subject.model.image_encoder()
+    if encoder is None:
+        return None
     for indices, factors in zip(
         subject.indices.to(subject.data.device).split(ENCODED_AT_ONCE),
         subject.factors.to(subject.data.device).split(ENCODED_AT_ONCE),
         strict=True,
     ):
-        with listening(subject.model) as heard:
+        with listening(encoder) as heard:
             subject.model.encode(subject.data.images(indices), subject.told(indices, factors))
         if not heard or len(heard[-1]) != len(indices):
             return None
@@ -114,8 +120,8 @@ def hidden_features(subject: Subject) -> Tensor | None:
 
 
 @contextmanager
-def listening(model: Model) -> Iterator[list[Tensor]]:
-    """What the linear and convolutional layers of a model are given, in the order in which they run."""
+def listening(encoder: nn.Module) -> Iterator[list[Tensor]]:
+    """What the last of the linear and convolutional layers of an encoder that run is given."""
     heard: list[Tensor] = []
 
     def hear(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
@@ -123,7 +129,7 @@ def listening(model: Model) -> Iterator[list[Tensor]]:
 
     hooks = [
         layer.register_forward_pre_hook(hear)
-        for layer in model.modules()
+        for layer in encoder.modules()
         if isinstance(layer, nn.Linear | nn.Conv2d)
     ]
     try:
@@ -140,12 +146,15 @@ def narrowed(features: Tensor, train: int, width: int) -> Tensor:
     """
     if features.shape[1] <= width:
         return features
-    centred = (features - features[:train].mean(dim=0)).double()
-    some = centred[: min(train, PRINCIPAL_FROM)]
+    mean = features[:train].mean(dim=0)
+    some = (features[: min(train, PRINCIPAL_FROM)] - mean).double()
     variances, vectors = torch.linalg.eigh(some @ some.T)
     kept = variances > 1e-9 * variances[-1]
     directions = some.T @ (vectors[:, kept] / variances[kept].sqrt())
-    return (centred @ directions[:, -width:]).float()
+    # Batch by batch: all rows in double precision would take gigabytes where features are many.
+    return torch.cat(
+        [((part - mean).double() @ directions[:, -width:]).float() for part in features.split(512)]
+    )
 
 
 def standardised(values: Floats, train: int) -> Floats:
@@ -159,7 +168,8 @@ def accuracy(rows: Floats, labels: Integers, train: int, kept: Integers, strengt
 
     Of the strengths the first that is best on the last fifth of the kept rows from the others; then all are fitted.
     """
-    others, last = kept[: -(len(kept) // HELD_OUT)], kept[-(len(kept) // HELD_OUT) :]
+    judges = max(1, len(kept) // HELD_OUT)
+    others, last = (kept[:-judges], kept[-judges:]) if len(kept) > 1 else (kept, kept)
     right = [
         np.mean(predicted(rows[others], labels[others], rows[last], one) == labels[last]) for one in strengths
     ]

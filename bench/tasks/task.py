@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from disbench.datasets import DataSet
@@ -14,6 +16,7 @@ from disbench.metrics import Score
 from ..models import Model
 from ..objectives.telling import Told
 from ..run import Run
+from ..training_part import is_held_out
 
 
 class Subject(NamedTuple):
@@ -32,6 +35,21 @@ class Subject(NamedTuple):
     mean: Tensor
     """[N, D], the codes, on the CPU."""
     train: int
+    told_factors: tuple[int, ...] = ()
+    """Columns of the factors that the model is told of when it is scored."""
+
+    def asked_of_bound(self, images: int) -> tuple[Tensor, Tensor]:
+        """Indices and factors of at most so many evaluated images, each once, that a bound on log p(x) is of.
+
+        Those held out of training where there are any, as papers' test numbers are; else the last, which training saw.
+        """
+        held_out = is_held_out(self.run, self.factors, self.data)
+        places = torch.arange(len(self.indices)).flip(0)
+        if held_out is not None and held_out.any():
+            places = places[held_out[places]]
+        _, first = np.unique(self.indices[places].numpy(), return_index=True)
+        chosen = places[torch.from_numpy(np.sort(first))][:images]
+        return self.indices[chosen], self.factors[chosen]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 import disbench.bench
 from disbench.bench.catalogue import ARCHITECTURES, OBJECTIVES
+from disbench.bench.evaluation import Encoded, rows_for_tasks
 from disbench.bench.family import MEMBERS, Member
 from disbench.bench.found import found
 from disbench.bench.models import KL_NATS, initial_parameters
@@ -23,6 +25,8 @@ from disbench.bench.run_model import (
 )
 from disbench.bench.study import load_study
 from disbench.bench.task_catalogue import TASKS
+from disbench.bench.tasks import Subject
+from disbench.bench.tasks.probes import hidden_features
 from disbench.datasets import load
 
 RUNS = {run.run_id: run for run in load_study("family").first_runs()}
@@ -80,6 +84,13 @@ def test_every_objective_has_a_page():
     assert [name for name in OBJECTIVES if f"`{name}`" not in table] == []
 
 
+def untrained(run):
+    """A run's model with initial weights."""
+    scheme = ARCHITECTURES[run.architecture].initialisation
+    drawn = initial_parameters(build_model(run), scheme, [3], torch.device("cpu"))
+    return with_parameters(run, {**{name: value[0] for name, value in drawn.items()}, **initial_buffers(run)})
+
+
 @pytest.fixture(scope="module")
 def data_sets():
     """Those of the study, opened once."""
@@ -120,6 +131,57 @@ def test_a_member_keeps_the_contract_of_a_model(run_id, data_sets):
     if OBJECTIVES[run.objective].codes == "posterior":
         assert torch.equal(outcome.mean, mean)
         assert KL_NATS not in outcome.extra
+
+
+@pytest.mark.parametrize("run_id", RUNS, ids=[f"{run.objective}-{run.data_set}" for run in RUNS.values()])
+def test_features_are_of_the_encoder_of_images(run_id, data_sets):
+    """Not of a prior, a decoder or the text: told the same, another image has other features."""
+    run = RUNS[run_id]
+    data, model = data_sets[run.data_set], untrained(run)
+    indices = torch.tensor([0, 700, 900])
+    factors = data.factors(indices)
+    told = Conditioning.of(run).evaluation(data)(indices[:1].expand(3), factors[:1].expand(3, -1))
+    subject = Subject(run, model, data, lambda *_: told, indices, factors, torch.zeros(3, 1), 2)
+    with torch.no_grad():
+        features = hidden_features(subject)
+    if run.objective == "nvae":  # its convolutions are none of PyTorch's layers
+        assert features is None
+    else:
+        assert not torch.equal(features[0], features[2])
+
+
+def test_codes_are_scored_over_factors_that_nobody_told():
+    """A CVAE is told one, captions may name any, and models of few labels are scored without being told."""
+    told = {run.objective: Conditioning.of(run).told_when_scored for run in RUNS.values()}
+    assert (
+        told["vae"] == told["m1"] == told["m2"] == told["m1_m2"] == told["group_vae"] == told["miwae"] == ()
+    )
+    assert told["cvae"] == (0,)
+    assert told["captioned_vae"] == told["captioned_prior_vae"] == (0, 1, 2, 3, 4)
+
+
+def encoded(indices, train):
+    """Scored images of which nothing but their number is known."""
+    rows = torch.zeros(len(indices), 1)
+    return Encoded(torch.tensor(indices), rows, rows, rows, rows[:, 0], rows[:, 0], train)
+
+
+def test_no_task_is_tested_on_an_image_that_trained_it():
+    """Rows are drawn with replacement: a test row whose image is among the training rows is left out."""
+    run = next(run for run in RUNS.values() if run.data_set == "digits")
+    rows, train = rows_for_tasks(run, encoded([4, 4, 7, 9, 7, 9, 9, 2], 3))
+    assert (rows.tolist(), train) == ([0, 1, 2, 3, 5, 6, 7], 3)
+
+
+def test_tasks_see_a_whole_data_set_in_no_order():
+    """In the grid's order its last third is one shape; tasks are asked of a random part of the study's size."""
+    run = next(run for run in RUNS.values() if run.data_set == "digits")
+    whole = replace(run, evaluation=replace(run.evaluation, whole=True, samples=400, test_samples=200))
+    rows, train = rows_for_tasks(whole, encoded(list(range(1797)), 1198))
+    assert len(rows) == len(rows.unique()) == 600
+    assert train == 400
+    assert 700 < rows[400:].float().mean() < 1100
+    assert torch.equal(rows, rows_for_tasks(whole, encoded(list(range(1797)), 1198))[0])
 
 
 def test_things_of_a_folder_are_found_by_themselves(tmp_path, monkeypatch):

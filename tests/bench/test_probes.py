@@ -58,12 +58,20 @@ def run(**changes):
     return replace(plain, **changes)
 
 
-def subject(codes, factors, model=None, **changes):
+def subject(codes, factors, model=None, told_factors=(), **changes):
     """Somebody with these codes."""
     rows = len(factors)
     told = lambda indices, factors: torch.zeros(len(indices), 0)  # noqa: E731
     return Subject(
-        run(**changes), model or Blind(), Grid(), told, torch.arange(rows), factors, codes.float(), TRAIN
+        run(**changes),
+        model or Blind(),
+        Grid(),
+        told,
+        torch.arange(rows),
+        factors,
+        codes.float(),
+        TRAIN,
+        told_factors,
     )
 
 
@@ -161,10 +169,10 @@ def test_draws_of_labels_are_the_seeds():
 def test_told_and_constant_factors_are_left_out():
     """What a model is told is no merit of its encoder; where nothing is left there is no probe."""
     factors = classes()
-    assert read_factors(subject(one_hot(factors), factors, condition="shape")) == [1]
+    assert read_factors(subject(one_hot(factors), factors, told_factors=(0,))) == [1]
     still = torch.stack((factors[:, 0], torch.zeros_like(factors[:, 0])), dim=1)
     assert read_factors(subject(one_hot(factors), still)) == [0]
-    assert measure(subject(one_hot(factors), still, condition="shape"), **OPTIONS) == {}
+    assert measure(subject(one_hot(factors), still, told_factors=(0,)), **OPTIONS) == {}
 
 
 def test_features_are_what_the_last_layer_is_given():

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...models import ForwardPass, ImageShape, Model
 from .nets import Conditional, GaussianHead, Perceptron, PixelNet
@@ -72,6 +72,10 @@ class Hierarchy(Model):
     def at_means(self, images: Tensor, condition: Tensor) -> Layers:
         """The pass that draws nothing: every code is the mean of its posterior."""
         return self.layers(images, condition, images.new_zeros(len(images), sum(self.layer_widths)))
+
+    def image_encoder(self) -> nn.Module:
+        """The inference model, whose last layer is the top one's."""
+        return self.inference
 
     def decode(self, codes: Tensor, condition: Tensor) -> Tensor:
         """Logits [B, C, H, W] of innovations [B, D]: the whole generative pass."""

@@ -101,14 +101,14 @@ def measure_layers_likelihood(subject: Subject, *, images: int, importance_sampl
 
     Args:
         subject: a trained hierarchy.
-        images: how many of the evaluated images, at most, from the last, which train no classifier.
+        images: how many of the evaluated images, at most: held out of training where there are such.
         importance_samples: S of an image; the paper takes 5,000.
 
     Returns:
         `iwae_hierarchy_nats`, a lower bound on log p(x) in expectation, tighter as S grows; higher is better.
     """
     model = hierarchy_of(subject)
-    indices, factors = subject.indices[-images:], subject.factors[-images:]
+    indices, factors = subject.asked_of_bound(images)
     weights = torch.cat(list(log_weights(subject, model, indices, factors, importance_samples)), dim=1)
     bound = importance_bound(weights)
     error = bound.std() / math.sqrt(len(bound)) if len(bound) > 1 else torch.tensor(math.nan)

@@ -61,13 +61,13 @@ def measure(subject: Subject, *, images: int, samples: int) -> dict[str, Any]:
 
     Args:
         subject: an NVAE.
-        images: how many of the evaluated ones are asked.
+        images: how many of the evaluated ones are asked, held out of training where there are such.
         samples: codes an image, of the ELBO and of the importance-weighted bound (Burda et al. 2016).
     """
     model = subject.model
     assert isinstance(model, NVAE)
     device, width = subject.data.device, model.layout.width
-    chosen, parts = subject.indices[:images], []
+    (chosen, _), parts = subject.asked_of_bound(images), []
     for start, batch in enumerate(chosen.split(AT_ONCE)):
         indices = batch.to(device)
         seen, told = subject.data.images(indices), subject.told(indices, subject.data.factors(indices))

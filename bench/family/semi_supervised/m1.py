@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...models import VAE, ForwardPass, ImageShape, Model
 from ...models.small_patch import small_patch
@@ -30,6 +30,10 @@ class M1(Model):
     def encode(self, images: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z | x), each [B, D]."""
         return self.vae.encode(images, condition[:, :0])
+
+    def image_encoder(self) -> nn.Module:
+        """The VAE's."""
+        return self.vae.encoder
 
     def decode(self, codes: Tensor, condition: Tensor) -> Tensor:
         """Logits of p(x | z), [B, C, H, W], whatever the class."""

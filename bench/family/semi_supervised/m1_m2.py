@@ -118,6 +118,10 @@ class Stacked(Model):
             torch.cat((style.logvar_of_code(), logvar - made_logvar), dim=1),
         )
 
+    def image_encoder(self) -> nn.Module:
+        """M1's: M2 sees its codes alone."""
+        return self.first.encoder
+
     def decode(self, codes: Tensor, condition: Tensor) -> Tensor:
         """Logits of p(x | z1), [B, C, H, W], z1 made of z2, e1 and the class that is told or else the code's."""
         latents = (codes.shape[1] - 1) // 2
