@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -16,17 +17,20 @@ from ..kl_decomposition import gaussian_kl
 from .density import Density, require_gaussians
 from .row_noise import RowNoise, require_seed
 
+JUDGING = 4
+"""Codes an ELBO is judged on, for each that posteriors are fitted to."""
+
 
 @dataclass(frozen=True)
 class LikelihoodRegret:
     """What optimising q(z | x) for one input at a time gains; N inputs, D latents."""
 
     rows_nats: NDArray[np.float64]
-    """[N], at least 0: the best ELBO found less the encoder's."""
+    """[N]: the ELBO of the posterior found less the encoder's, both on draws that it was not fitted to."""
     rows_elbo_nats: NDArray[np.float64]
-    """[N], the encoder's."""
+    """[N], the encoder's, on those draws."""
     mean: Tensor
-    """[N, D], of the best posterior found."""
+    """[N, D], of the posterior found."""
     logvar: Tensor
     """[N, D]."""
 
@@ -47,10 +51,11 @@ def likelihood_regret(
     The decoder stays as it is; mean and log-variance of one input's q(z | x) are free and climb the ELBO by Adam from
     what the encoder says. Inputs that the encoder has learnt to infer leave little to gain; on others it is wrong.
 
-    The expectation of log p(x | z) is over fixed draws in antithetic pairs, the same for every posterior that is
-    tried, so that the gain is that of one function, and never negative: the encoder's own posterior is among those
-    tried. Where there are as many pairs as latents their second moments are made exactly those of N(0, I), and the
-    average is exact for every quadratic log p(x | z), a linear decoder's among them.
+    Posteriors are fitted to fixed draws in antithetic pairs, as many pairs as latents at least, whose second moments
+    are made exactly those of N(0, I): their average is exact for every quadratic log p(x | z), a linear decoder's
+    among them. (With fewer a posterior fits the draws: it widens along the codes that none of them tries.) The gain is
+    then measured on other draws, four times as many, the same ones for both posteriors: what the posterior found gains
+    in truth, within the error of those draws. It falls below 0 where that posterior is worse than the encoder's.
 
     Args:
         log_likelihood: (codes [B, D], rows [B]) to log p(x_row | z) [B] in nats, differentiable in codes, on the
@@ -59,12 +64,12 @@ def likelihood_regret(
         logvar: [N, D], logarithms of its variances.
         steps: of Adam, from 0; its step length falls to nothing along half a cosine.
         learning_rate: of its first step, in units of codes and of logarithms of variances; above 0.
-        draws: codes an input behind each ELBO, an even number.
+        draws: codes an input that posteriors are fitted to, an even number: at least; 2 D where that is more.
         seed: of the draws. An input's are the same whatever stands beside it.
         batch_size: codes decoded at once; changes no number beyond rounding.
 
     Returns:
-        The gain by row in nats, from 0; higher is farther from what the encoder was trained on.
+        The gain by row in nats, about 0 and more; higher is farther from what the encoder was trained on.
 
     Raises:
         ValueError: tensors that do not fit, numbers out of range, or a density without a gradient.
@@ -73,37 +78,46 @@ def likelihood_regret(
         Xiao et al. 2020, "Likelihood Regret: An Out-of-Distribution Detection Score For Variational Auto-encoder",
         with the mean and variance themselves for what is optimised. The authors' code tunes a copy of the whole
         encoder for each image instead, draws anew at every step, and takes the gain of the importance-weighted bound
-        and not of the ELBO, so that it may be negative.
+        and not of the ELBO.
     """
     require_gaussians(mean, logvar)
     require_at_least("steps", steps, 0)
-    pairs, odd = divmod(require_at_least("draws", draws, 2), 2)
-    if odd:
+    if require_at_least("draws", draws, 2) % 2:
         raise ValueError(f"draws: expected an even number, got {draws}")
     if not learning_rate > 0:
         raise ValueError(f"learning_rate: expected a number above 0, got {learning_rate}")
+    draws = max(draws, 2 * mean.shape[1])
     at_once = max(1, require_at_least("batch_size", batch_size, 1) // draws)
     rows = torch.arange(len(mean), device=mean.device)
     parts = []
     for some in rows.split(at_once):
-        noise = RowNoise(require_seed(seed), "regret", 0, some.tolist(), mean).normal(pairs, mean.shape[1])
-        climb = _Climb(log_likelihood, some, _matched(noise), mean[some], logvar[some])
-        parts.append(climb.best(steps, learning_rate))
+        encoder = mean[some], logvar[some]
+        fitted_to, *others = (
+            _matched_draws(draws, require_seed(seed), number, some, mean) for number in range(1 + JUDGING)
+        )
+        found = _Climb(log_likelihood, some, fitted_to, *encoder).best(steps, learning_rate)
+        first, last = (_judged(log_likelihood, some, others, *posterior) for posterior in (encoder, found))
+        parts.append((first, last, *found))
     first, last, best_mean, best_logvar = (torch.cat(part) for part in zip(*parts, strict=True))
     return LikelihoodRegret((last - first).cpu().numpy(), first.cpu().numpy(), best_mean, best_logvar)
 
 
-def _matched(noise: Tensor) -> Tensor:
-    """Normal numbers [n, P, D] with their negatives, [n, 2 P, D], of unit second moments where P >= D."""
-    pairs, latents = noise.shape[1:]
-    if pairs >= latents:
-        exact = noise.double()
-        factor = torch.linalg.cholesky(
-            exact.mT @ exact / pairs
-        )  # M = L L^T, and noise L^-T has the moments I
-        exact = torch.linalg.solve_triangular(factor, exact.mT, upper=False).mT
-        noise = exact.to(noise.dtype)
-    return torch.cat([noise, -noise], dim=1)
+def _matched_draws(draws: int, seed: int, number: int, rows: Tensor, like: Tensor) -> Tensor:
+    """Normal numbers of each row, [n, draws, D]: D pairs z, -z or more, with the second moments of N(0, I)."""
+    pairs = draws // 2
+    noise = RowNoise(seed, "regret", number, rows.tolist(), like).normal(pairs, like.shape[1]).double()
+    factor = torch.linalg.cholesky(noise.mT @ noise / pairs)  # M = L L^T, and noise L^-T has the moments I
+    exact = torch.linalg.solve_triangular(factor, noise.mT, upper=False).mT.to(like.dtype)
+    return torch.cat([exact, -exact], dim=1)
+
+
+@torch.no_grad()
+def _judged(
+    log_likelihood: Density, rows: Tensor, noises: Sequence[Tensor], mean: Tensor, logvar: Tensor
+) -> Tensor:
+    """The ELBO [n] over several sets of draws."""
+    each = [_Climb(log_likelihood, rows, noise, mean, logvar).elbo(mean, logvar) for noise in noises]
+    return torch.stack(each).mean(dim=0)
 
 
 class _Climb:
@@ -125,17 +139,16 @@ class _Climb:
             dim=1
         )
 
-    def best(self, steps: int, learning_rate: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """ELBO at the start [n] and at the best place [n], and that place's mean and log-variance [n, D]."""
+    def best(self, steps: int, learning_rate: float) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance [n, D] of the highest ELBO on the way."""
         place = best = [part.detach() for part in self.start]
         moments = [(torch.zeros_like(part), torch.zeros_like(part)) for part in place]
-        first = highest = torch.full_like(place[0][:, 0], -math.inf, dtype=torch.float64)
+        highest = torch.full_like(place[0][:, 0], -math.inf, dtype=torch.float64)
         for step in range(steps + 1):
             with torch.enable_grad():
                 leaves = [part.detach().requires_grad_() for part in place]
                 live = self.elbo(*leaves)
             values = live.detach()
-            first = values if step == 0 else first
             better = values > highest  # never where the ELBO is no number
             highest = torch.where(better, values, highest)
             best = [torch.where(better[:, None], new, old) for new, old in zip(place, best, strict=True)]
@@ -147,7 +160,7 @@ class _Climb:
             place = [
                 part + rate * _direction(pair, step + 1) for part, pair in zip(place, moments, strict=True)
             ]
-        return first, highest, best[0], best[1]
+        return best[0], best[1]
 
 
 Moments: TypeAlias = tuple[Tensor, Tensor]
