@@ -26,8 +26,6 @@ from ..imputation import (
 )
 from ..imputation.baselines import NEIGHBOURS, Filled
 from ..randomness import integers
-from ..run import Run
-from ..training_part import is_held_out
 from .task import Subject, Task
 
 SCORED_MASKS = ("share", "block", "half")
@@ -81,23 +79,15 @@ class Chosen(NamedTuple):
     training: Tensor
 
 
-def chosen(
-    run: Run, indices: Tensor, held_out: Tensor | None, train: int, images: int, training: int
-) -> Chosen:
+def chosen(seed: int, indices: Tensor, train: int, images: int, training: int) -> Chosen:
     """Images to be asked about, each once, and training images of the baselines, none of which is asked about.
 
-    Of a model that was trained on a part of its data set, the first are among those that it did not see. Any other has
-    seen them, an advantage over the baselines: complete, or, with MIWAE's own way of missing, incomplete as here.
+    The same for every model of a seed whatever was held out of its training, so that a column is one task.
     """
-    places = torch.arange(len(indices))
-    if held_out is not None and held_out.any() and not held_out.all():
-        candidates, rest = places[held_out], places[~held_out]
-    else:
-        order = shuffled(run.seed, CHOICE, places)
-        cut = min(max(1, len(order) - train), len(order) - 1) if len(order) > 1 else 1
-        candidates, rest = order[:cut], order[cut:]
-    asked = first_of_each(indices, shuffled(run.seed, CHOICE, candidates))[:images]
-    kept = shuffled(run.seed, TRAINING, rest)
+    order = shuffled(seed, CHOICE, torch.arange(len(indices)))
+    cut = min(max(1, len(order) - train), len(order) - 1) if len(order) > 1 else 1
+    asked = first_of_each(indices, shuffled(seed, CHOICE, order[:cut]))[:images]
+    kept = shuffled(seed, TRAINING, order[cut:])
     fresh = kept[~torch.isin(indices[kept], indices[asked])]
     return Chosen(asked, first_of_each(indices, fresh)[:training])
 
@@ -148,8 +138,7 @@ def measure_imputation(
         if strange := [name for name in given if name not in known]:
             raise BadInput(f"imputation: unknown {kind} {strange[0]!r}; known: {', '.join(known)}")
     run, data = subject.run, subject.data
-    held_out = is_held_out(run, subject.factors, data)
-    who = chosen(run, subject.indices, held_out, subject.train, images, training_images)
+    who = chosen(run.seed, subject.indices, subject.train, images, training_images)
     if len(who.training) < NEIGHBOURS:
         raise BadInput(
             f"imputation: {len(who.training)} training images are fewer than {NEIGHBOURS} neighbours"
