@@ -16,7 +16,7 @@ KINDS = ("compositional", "extrapolation", "random")
 
 
 def rule_of(hold_out: Mapping[str, Any], data: DataSet | Entry) -> Any:
-    """The rule (factor rows [B, K] to bool [B]) of a split of this data set; ValueError where it makes no sense."""
+    """The rule (factor rows [B, K], indices [B] to bool [B]) of a split of this data set, or a ValueError."""
     if hold_out.get("compositional"):
         return compositional(data, hold_out["compositional"])
     if hold_out.get("extrapolation"):
@@ -32,9 +32,9 @@ def training_part(run: Run, data: DataSet) -> DataSet:
     return train
 
 
-def is_held_out(run: Run, factors: Tensor, data: DataSet) -> Tensor | None:
-    """Which of these factor rows [B, K] were kept from training, [B]; None where nothing was."""
+def is_held_out(run: Run, indices: Tensor, factors: Tensor, data: DataSet) -> Tensor | None:
+    """Which of these images, indices [B] with factors [B, K], were kept from training, [B]; None where nothing was."""
     if run.hold_out is None:
         return None
-    rows: Tensor = rule_of(run.hold_out, data)(factors)
+    rows: Tensor = rule_of(run.hold_out, data)(factors, indices.to(factors.device))
     return rows

@@ -173,7 +173,7 @@ def outcome_of(run: Run, weights: Parameters, data: DataSet) -> dict[str, Any]:
         if not encoded.is_finite():
             return {"status": "diverged"}
         trained_on = len(training_part(run, data))
-        found = scores(run, encoded, trained_on, is_held_out(run, encoded.factors, data))
+        found = scores(run, encoded, trained_on, is_held_out(run, encoded.indices, encoded.factors, data))
         found |= task_scores(run, model, data, encoded)
         return {"status": "done", **found, **likelihood_scores(run, model, data)}
     except BadInput:

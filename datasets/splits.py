@@ -3,12 +3,13 @@
     train, test = held_out(data, compositional(data, {"shape": [2], "orientation": range(20, 40)}))
     train, test = held_out(data, extrapolation(data, {"scale": 0.8}))
 
-A rule is any function from factor rows [B, K] to whether each is held out [B].
+A rule is any function from factor rows [B, K] and the images' indices [B] to whether each is held out [B].
 
 - *Compositional*: every class occurs in training, but some combinations do not: those in which each of the named
   factors has one of the named classes (as hearts on the right in Watters et al., 2019; Montero et al., 2021).
 - *Extrapolation*: classes beyond a bound do not occur in training at all (as in Schott et al., 2022).
-- *Random*: a share of all combinations, drawn at random.
+- *Random*: a share of all combinations, drawn at random; of all images, where a combination of factors has several, as
+  a digit has hundreds.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -21,8 +22,8 @@ from .contract import DataSet
 from .index_hash import hashes, mixed
 from .subset import Subset
 
-Rule: TypeAlias = Callable[[Tensor], Tensor]
-"""Factor rows [B, K] to whether each is held out, bool [B]."""
+Rule: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""Factor rows [B, K] and indices [B] to whether each is held out, bool [B]."""
 
 ROWS_AT_ONCE = 1 << 18
 SHARE = 5
@@ -44,6 +45,10 @@ class Factored(Protocol):
     def factor_sizes(self) -> tuple[int, ...]:
         """K numbers of classes."""
 
+    @property
+    def is_full_grid(self) -> bool:
+        """Whether every combination of factors has one image."""
+
 
 def held_out(data: DataSet, rule: Rule) -> tuple[Subset, Subset]:
     """The combinations that `rule` leaves in, and those that it holds out; each a data set, in the whole's order.
@@ -52,8 +57,9 @@ def held_out(data: DataSet, rule: Rule) -> tuple[Subset, Subset]:
     """
     parts = []
     for start in range(0, len(data), ROWS_AT_ONCE):
-        rows = data.factors(torch.arange(start, min(start + ROWS_AT_ONCE, len(data))))
-        parts.append(rule(rows).to(torch.bool))
+        indices = torch.arange(start, min(start + ROWS_AT_ONCE, len(data)))
+        rows = data.factors(indices)
+        parts.append(rule(rows, indices.to(rows.device)).to(torch.bool))
     out = torch.cat(parts)
     train, test = (~out).nonzero()[:, 0], out.nonzero()[:, 0]
     if not len(train) or not len(test):
@@ -86,7 +92,7 @@ def compositional(data: Factored, classes: Mapping[str, Iterable[int]]) -> Rule:
             + ", ".join(data.factor_names[column] for column in columns if column not in partly)
         )
 
-    def rule(rows: Tensor) -> Tensor:
+    def rule(rows: Tensor, indices: Tensor) -> Tensor:
         out = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
         for column, chosen in columns.items():
             out &= torch.isin(rows[:, column], torch.tensor(chosen, device=rows.device))
@@ -113,7 +119,7 @@ def extrapolation(data: Factored, bounds: Mapping[str, float]) -> Rule:
     if not limits:
         raise ValueError("an extrapolation split needs a factor and its bound, like {'scale': 0.8}; got none")
 
-    def rule(rows: Tensor) -> Tensor:
+    def rule(rows: Tensor, indices: Tensor) -> Tensor:
         out = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
         for column, limit in limits.items():
             out |= rows[:, column] >= limit
@@ -123,15 +129,21 @@ def extrapolation(data: Factored, bounds: Mapping[str, float]) -> Rule:
 
 
 def random_share(data: Factored, share: float, seed: int = 0) -> Rule:
-    """Hold out about this share of the combinations, drawn at random: a function of the combination and the seed."""
+    """Hold out about this share of the combinations, drawn at random: a function of the combination and the seed.
+
+    Of data that are no full grid, a share of the images: a combination of theirs is a class of many images, and to hold
+    it out would be extrapolation.
+    """
     if not 0 < share < 1:
         raise ValueError(f"share is between 0 and 1, got {share}")
-    sizes = data.factor_sizes
+    sizes, of_combinations = data.factor_sizes, data.is_full_grid
 
-    def rule(rows: Tensor) -> Tensor:
-        number = torch.zeros_like(rows[:, 0])
-        for column, size in zip(rows.unbind(1), sizes, strict=True):
-            number = number * size + column
+    def rule(rows: Tensor, indices: Tensor) -> Tensor:
+        number = indices.to(rows.device)
+        if of_combinations:
+            number = torch.zeros_like(rows[:, 0])
+            for column, size in zip(rows.unbind(1), sizes, strict=True):
+                number = number * size + column
         words = hashes(number, SHARE, 1)[:, 0]
         # Hashed once more with the seed's own hash: seeds are not shifted copies of each other.
         words = (

@@ -43,7 +43,7 @@ class Subject(NamedTuple):
 
         Those held out of training where there are any, as papers' test numbers are; else the last, which training saw.
         """
-        held_out = is_held_out(self.run, self.factors, self.data)
+        held_out = is_held_out(self.run, self.indices, self.factors, self.data)
         places = torch.arange(len(self.indices)).flip(0)
         if held_out is not None and held_out.any():
             places = places[held_out[places]]

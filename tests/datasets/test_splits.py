@@ -25,6 +25,15 @@ def indices_in(part: DataSet) -> list[int]:
     return (part.images(range(len(part)))[:, 0, 0, 0] * 255).round().long().tolist()
 
 
+def test_a_random_share_of_digits_is_of_images_not_of_classes():
+    """A digit is hundreds of images; all ten are on both sides."""
+    data = load("digits")
+    train, test = held_out(data, random_share(data, 1 / 7))
+    assert len(test) == pytest.approx(len(data) / 7, rel=0.15)
+    for side in (train, test):
+        assert side.factors(torch.arange(len(side)))[:, 0].unique().tolist() == list(range(10))
+
+
 def test_a_compositional_split_holds_out_combinations_and_no_class(data: DataSet) -> None:
     train, test = held_out(data, compositional(data, {"side": [1], "size": range(5, 10)}))
     rows = test.factors(range(len(test)))
@@ -58,8 +67,8 @@ def test_a_random_split_is_a_function_of_its_seed(data: DataSet) -> None:
 def test_seeds_of_a_random_split_are_independent() -> None:
     """Of two seeds' shares of a half, a quarter of a large grid is in both: 3 standard deviations of that."""
     rows = torch.cartesian_prod(torch.arange(64), torch.arange(64))
-    data = SimpleNamespace(factor_sizes=(64, 64))
-    sides = [random_share(data, 0.5, seed)(rows) for seed in range(12)]  # type: ignore[arg-type]
+    data = SimpleNamespace(is_full_grid=True, factor_sizes=(64, 64))
+    sides = [random_share(data, 0.5, seed)(rows, torch.arange(len(rows))) for seed in range(12)]  # type: ignore[arg-type]
     spread = 3 * (4096 * 3 / 16) ** 0.5
     for a, b in itertools.combinations(sides, 2):
         assert abs(int((a & b).sum()) - 1024) < 1.5 * spread
@@ -92,7 +101,7 @@ def test_a_side_is_a_data_set(data: DataSet) -> None:
 
 
 def test_any_rule_will_do(data: DataSet) -> None:
-    _, test = held_out(data, lambda rows: rows.sum(dim=1) == 12)
+    _, test = held_out(data, lambda rows, indices: rows.sum(dim=1) == 12)
     assert indices_in(test) == [59]
 
 
@@ -116,7 +125,7 @@ def test_dsprites_splits_whole() -> None:
         (lambda d: extrapolation(d, {"side": 0.1}), "a share of its 2 classes with some on each side"),
         (lambda d: extrapolation(d, {}), "needs a factor and its bound"),
         (lambda d: random_share(d, 1.0), "between 0 and 1"),
-        (lambda d: held_out(d, lambda rows: rows[:, 0] < 0), "needs images on both sides"),
+        (lambda d: held_out(d, lambda rows, indices: rows[:, 0] < 0), "needs images on both sides"),
     ],
 )
 def test_what_makes_no_split_is_one_clear_line(data: DataSet, make: object, why: str) -> None:

@@ -74,8 +74,9 @@ def combinations(run: Run, data: DataSet, writer: Writer) -> Combinations | None
 
     seen = torch.zeros(math.prod(sizes), dtype=torch.bool, device=data.device)
     for start in range(0, len(data), ROWS_AT_ONCE):
-        rows = data.factors(torch.arange(start, min(start + ROWS_AT_ONCE, len(data))))
-        out = is_held_out(run, rows, data)
+        indices = torch.arange(start, min(start + ROWS_AT_ONCE, len(data)))
+        rows = data.factors(indices)
+        out = is_held_out(run, indices, rows, data)
         assert out is not None
         seen[numbered(rows)[~out]] = True
     return Combinations(factors, lambda rows: ~seen[numbered(rows)])
@@ -89,7 +90,7 @@ def measure(subject: Subject, *, captions: int, reader_steps: int, reader_seed: 
     rows = data.factors(reader.kept_back)
     sides = {"": torch.ones_like(rows[:, 0], dtype=torch.bool)}
     if split is not None:
-        held_out = is_held_out(run, rows, data)
+        held_out = is_held_out(run, reader.kept_back, rows, data)
         assert held_out is not None
         sides = {"": ~held_out, "_held_out": split.unseen(rows)}
     found: dict[str, Any] = {}

@@ -73,8 +73,8 @@ def sides_of(run: Run, data: DataSet, images: int) -> Sides:
         free = torch.ones(len(data), dtype=torch.bool)
         free[labelled] = False
     else:
-        rows = data.factors(torch.arange(len(data), device=data.device))
-        held = is_held_out(run, rows, data)
+        every_one = torch.arange(len(data), device=data.device)
+        held = is_held_out(run, every_one, data.factors(every_one), data)
         assert held is not None
         free = held.cpu()
     candidates = free.nonzero()[:, 0]
