@@ -119,10 +119,11 @@ def show_table(arguments: argparse.Namespace) -> int:
     if arguments.published:
         return show_published(arguments)
     store = Store.existing(arguments.folder)
-    legend = store.register().legend
+    register = store.register()
+    legend = register.legend
     scores = scores_named(arguments.scores.split(","), legend) if arguments.scores else None
     if scores is None and arguments.format in ("md", "latex"):
-        scores = store.study().columns or None
+        scores = list(register.columns) or None
     rows = store.rows(columns_read(scores, legend))
     print(FORMATS[arguments.format](summary(rows, scores, legend), legend))
     return 0

@@ -97,6 +97,8 @@ class Register:
     """One an arm."""
     seeds: Sequence[int]
     legend: Legend
+    columns: Sequence[str] = ()
+    """Of its tables where nobody names others."""
 
     @classmethod
     def of(cls, study: Study, contents: Mapping[str, str | None] | None = None) -> Register:
@@ -106,7 +108,7 @@ class Register:
             Family(run.configuration, arm.grid(), width_of(run))
             for run, arm in zip(first, study.arms, strict=True)
         ]
-        return cls(study.name, families, study.seed_list(), Legend.of_code())
+        return cls(study.name, families, study.seed_list(), Legend.of_code(), study.columns)
 
     @cached_property
     def run_ids(self) -> list[str]:
@@ -163,13 +165,16 @@ class Register:
                 return None
             seeds = [int(seed) for seed in document["seeds"]]
             legend = Legend.of_json(document["legend"])
-            asked = parsed_json(study_file)["arms"]
-            if not all(is_of(f.configuration, arm, legend) for f, arm in zip(families, asked, strict=True)):
+            asked = parsed_json(study_file)
+            of_arms = zip(families, asked["arms"], strict=True)
+            if not all(is_of(family.configuration, arm, legend) for family, arm in of_arms):
                 return None
+            known = set(legend.numbers())
+            columns = [name for name in asked.get("columns", []) if name in known]
             strengths = [strength for family in families for strength in family.strengths]
             if len(strengths) * len(seeds) > MOST_RUNS or not all(map(math.isfinite, strengths)):
                 return None
-            return cls(str(document["name"]), families, seeds, legend)
+            return cls(str(document["name"]), families, seeds, legend, columns)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
             return None
 
