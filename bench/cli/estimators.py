@@ -1,4 +1,8 @@
-"""`disbench estimators`: how far estimators of information and of the KL's terms are from values that are known."""
+"""`disbench estimators`: how far estimators of information and of the KL's terms are from values that are known.
+
+With `--checks`: how far a discriminator's total correlation, the decomposition's identities and estimates of log p(x)
+are from closed forms.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,13 @@ from .sweep import Commands
 
 BATCH_SIZES = (64, 128, 256, 512, 1024, 2048, 4096)
 ROWS = (100, 300, 1_000, 3_000, 10_000)
+CORRELATIONS = (0.3, 0.6, 0.9)
 NARROW, WIDE = 0.07, 0.3
 """Deviations of the posteriors that are made here: of a VAE at beta = 1, and at much larger beta."""
+
+CHECKS = ("discriminator", "identities", "linear_vae")
+STEPS = 200
+"""Updates of a discriminator: a minute of one core for three correlations."""
 
 
 def add_commands(commands: Commands[Any]) -> None:
@@ -53,6 +62,26 @@ def add_commands(commands: Commands[Any]) -> None:
         "--posteriors", type=Path, nargs="+", default=(), metavar="FILE",
         help="posteriors of your own model too: .npz files of arrays mean and logvar [N, D], of the whole data set",
     )  # fmt: skip
+    command.add_argument(
+        "--checks", nargs="*", choices=CHECKS, metavar="CHECK",
+        help="compare with closed forms instead; only the next four options, --seed, --out and --json count: "
+        f"{', '.join(CHECKS)} (default: all)",
+    )  # fmt: skip
+    command.add_argument(
+        "--correlations", type=float, nargs="+", default=CORRELATIONS, metavar="RHO",
+        help="of the pairs that discriminators are trained on (default: 0.3 0.6 0.9)",
+    )  # fmt: skip
+    command.add_argument(
+        "--steps", type=int, default=STEPS, metavar="N", help=f"updates of a discriminator (default: {STEPS})"
+    )
+    command.add_argument(
+        "--units", type=int, default=1_000, metavar="N",
+        help="of a layer of a discriminator (default: 1000, FactorVAE's)",
+    )  # fmt: skip
+    command.add_argument(
+        "--learning-rate", type=float, default=1e-4, metavar="RATE",
+        help="of a discriminator (default: 1e-4, FactorVAE's)",
+    )  # fmt: skip
     command.add_argument("--seed", type=int, default=0, help="of all draws (default: 0)")
     command.add_argument("--out", type=Path, metavar="DIR", help="write tables, JSON and figures there")
     command.add_argument("--json", action="store_true", help="print JSON alone")
@@ -61,8 +90,8 @@ def add_commands(commands: Commands[Any]) -> None:
 
 def handle(arguments: argparse.Namespace) -> int:
     """Measure, print, and keep what was measured."""
-    import torch
-
+    if arguments.checks is not None:
+        return handle_checks(arguments)
     from ..allocator import keep_freed_memory
     from ..estimators import (
         as_markdown,
@@ -73,14 +102,10 @@ def handle(arguments: argparse.Namespace) -> int:
         save,
     )
     from ..estimators.posteriors import DSPRITES
-    from ..provenance import commit, device_name, now, versions
 
     sizes = tuple(arguments.grid or DSPRITES)
     families = [read_posteriors(path) for path in arguments.posteriors]
     require_room(arguments, min([prod(sizes), *(len(family.mean) for family in families)]))
-
-    def say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
 
     keep_freed_memory()
     information = information_bias(arguments.rows, arguments.draws, arguments.seed, say)
@@ -95,19 +120,81 @@ def handle(arguments: argparse.Namespace) -> int:
         "draws": arguments.draws,
         "kl": kl,
         "seed": arguments.seed,
-        "provenance": {
-            "device": device_name(torch.device("cpu")),
-            "commit": commit(),
-            "versions": versions(),
-            "measured_at": now(),
-            "command": ["disbench", *sys.argv[1:]],
-        },
+        "provenance": provenance(),
     }
     print(json.dumps(document, indent=1) if arguments.json else as_markdown(document))
     if arguments.out:
         for path in save(document, arguments.out):
             say(str(path))
     return 0
+
+
+def handle_checks(arguments: argparse.Namespace) -> int:
+    """Compare with closed forms, print, and keep what was found."""
+    from ..allocator import keep_freed_memory
+    from ..estimators.checks import (
+        as_markdown,
+        decomposition_identities,
+        discriminator_check,
+        linear_vae_check,
+        save,
+    )
+    from ..estimators.checks.identities import SIZES
+
+    for name, value, least in (
+        ("--steps", arguments.steps, 1),
+        ("--units", arguments.units, 1),
+        ("--seed", arguments.seed, 0),
+    ):
+        if value < least:
+            raise BadInput(f"{name} should be at least {least}, got {value}")
+    if not 0 < arguments.learning_rate < 1:
+        raise BadInput(f"--learning-rate should be above 0 and below 1, got {arguments.learning_rate:g}")
+    for correlation in arguments.correlations:
+        if not -1 < correlation < 1:
+            raise BadInput(f"--correlations should be above -1 and below 1, got {correlation:g}")
+    keep_freed_memory()
+    seed, wanted = arguments.seed, arguments.checks or CHECKS
+    document: dict[str, Any] = {}
+    if "discriminator" in wanted:
+        document["discriminator"] = discriminator_check(
+            arguments.correlations,
+            arguments.steps,
+            seed,
+            units=arguments.units,
+            learning_rate=arguments.learning_rate,
+            say=say,
+        )
+    if "identities" in wanted:
+        document["identities"] = decomposition_identities(SIZES, seed, say)
+    if "linear_vae" in wanted:
+        document["linear_vae"] = linear_vae_check(seed, say=say)
+    document |= {"seed": seed, "provenance": provenance()}
+    print(json.dumps(document, indent=1) if arguments.json else as_markdown(document))
+    if arguments.out:
+        for path in save(document, arguments.out):
+            say(str(path))
+    return 0
+
+
+def provenance() -> dict[str, Any]:
+    """Where, when and by what this was measured."""
+    import torch
+
+    from ..provenance import commit, device_name, now, versions
+
+    return {
+        "device": device_name(torch.device("cpu")),
+        "commit": commit(),
+        "versions": versions(),
+        "measured_at": now(),
+        "command": ["disbench", *sys.argv[1:]],
+    }
+
+
+def say(text: str) -> None:
+    """Progress, apart from what is measured."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def require_room(arguments: argparse.Namespace, images: int) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
 from tabulate import tabulate
 
 from ..atomic_file import write_atomically
@@ -122,25 +123,33 @@ def markdown(lines: list[list[str]], headings: list[str]) -> str:
 
 def save(document: Mapping[str, Any], folder: Path) -> list[Path]:
     """Write `estimators.json`, `estimators.md`, `table.csv` and the figures as PNG and PDF."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"output folder {folder} cannot be written: {error.strerror or error}") from error
     texts = {
         "estimators.json": json.dumps(document, indent=1) + "\n",
         "estimators.md": as_markdown(document) + "\n",
         "table.csv": as_table(document),
     }
+    figures = {
+        "information_bias": lambda: draw_information(document["information"], "bias"),
+        "information_error": lambda: draw_information(document["information"], "error"),
+        "kl_terms_bias": lambda: draw_kl_terms(document["kl"]),
+    }
+    return write_folder(folder, texts, figures)
+
+
+def write_folder(
+    folder: Path, texts: Mapping[str, str], figures: Mapping[str, Callable[[], Figure]]
+) -> list[Path]:
+    """Write texts by file name and figures by name, as PNG and PDF; the paths, in that order."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"output folder {folder} cannot be written: {error.strerror or error}") from error
     written = [folder / name for name in texts]
     for path, text in zip(written, texts.values(), strict=True):
         write_atomically(path, partial(Path.write_text, data=text, encoding="utf-8"))
     with look():
-        figures = {
-            "information_bias": draw_information(document["information"], "bias"),
-            "information_error": draw_information(document["information"], "error"),
-            "kl_terms_bias": draw_kl_terms(document["kl"]),
-        }
-        for name, figure in figures.items():
+        for name, draw in figures.items():
+            figure = draw()
             for ending, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
                 path = folder / f"{name}.{ending}"
                 save_as = partial(figure.savefig, format=ending, dpi=DOTS_PER_INCH, metadata=metadata)

@@ -23,13 +23,13 @@ def factor_vae(outcome: ForwardPass, strength: Tensor, setting: Setting) -> Tens
     return reconstruction(outcome) + kl(outcome).sum() + strength * total_correlation
 
 
-def discriminator(latents: int) -> nn.Module:
+def discriminator(latents: int, units: int = UNITS) -> nn.Module:
     """Codes [B, D] to two logits [B, 2], "from q(z)" and "from its permuted dimensions": 6 x 1000, leaky ReLU 0.2."""
     layers: list[nn.Module] = []
     width = latents
     for _ in range(HIDDEN_LAYERS):
-        layers += [nn.Linear(width, UNITS), nn.LeakyReLU(SLOPE)]
-        width = UNITS
+        layers += [nn.Linear(width, units), nn.LeakyReLU(SLOPE)]
+        width = units
     return nn.Sequential(*layers, nn.Linear(width, 2))
 
 
