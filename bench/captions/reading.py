@@ -53,9 +53,11 @@ def parsed(grammar: Grammar, text: str) -> dict[str, int]:
     """What a sentence says: factor to coarse class. The longest phrase that begins at a word is taken, left to right.
 
     Raises:
-        BadInput: an unknown word, words that say nothing where they stand, a factor said to be two things.
+        BadInput: an unknown word, a sentence or words in their place that say nothing, a factor said to be two things.
     """
     words = list(without_idle(words_of(grammar, text)))
+    if not words:
+        raise BadInput(f"{text!r} says nothing; {known_words(grammar)}")
     longest = max(len(key) for key in grammar.meanings)
     constraints: dict[str, int] = {}
     while words:

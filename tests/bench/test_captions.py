@@ -202,6 +202,8 @@ def test_unknown_words_are_answered_with_known_ones():
             "'upper' says nothing where it stands in 'an upper heart'; it is used in: upper part",
         ),
         (" ,. ", "a caption has words"),
+        ("the", "'the' says nothing; known words of scale: small little tiny"),
+        ("that is there", "'that is there' says nothing; known words of scale"),
     ],
 )
 def test_sentences_that_make_no_sense(text, answer):
