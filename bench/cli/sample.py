@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ def handle(arguments: argparse.Namespace) -> int:
     """Write the grids and print their paths."""
     from ..bad_input import BadInput
     from ..generation import KINDS, Which, chosen_models, save_grids
+    from ..one_line import one_line
     from ..store import Store
 
     if arguments.draw < 0:
@@ -68,6 +70,10 @@ def handle(arguments: argparse.Namespace) -> int:
     every = [] if arguments.text else list(KINDS)
     kinds = listed(arguments.kind) if arguments.kind else every
     which = Which(arguments.run, arguments.objective, arguments.strength, arguments.seed)
+
+    def note(line: str) -> None:
+        print(one_line(line), file=sys.stderr, flush=True)
+
     paths = save_grids(
         store,
         chosen_models(store, which),
@@ -75,6 +81,7 @@ def handle(arguments: argparse.Namespace) -> int:
         arguments.out or store.folder / "samples",
         condition=arguments.condition,
         texts=arguments.text,
+        note=note,
         count=arguments.count,
         seed=arguments.draw,
         temperature=arguments.temperature,
