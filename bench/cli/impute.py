@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ def handle(arguments: argparse.Namespace) -> int:
     from ..bad_input import BadInput
     from ..generation import Which, chosen_models
     from ..imputation.save import Wanted, read_images, save_imputed
+    from ..one_line import one_line
     from ..store import Store
 
     if arguments.draw < 0:
@@ -81,7 +83,11 @@ def handle(arguments: argparse.Namespace) -> int:
     )
     given = None if arguments.images is None else read_images(arguments.images)
     folder = arguments.out or store.folder / "imputation"
-    for path, numbers in save_imputed(store, chosen_models(store, which), folder, wanted, given):
+
+    def note(line: str) -> None:
+        print(one_line(line), file=sys.stderr, flush=True)
+
+    for path, numbers in save_imputed(store, chosen_models(store, which), folder, wanted, given, note):
         print(path)
         for name, unit in (("rmse", "RMSE"), ("nats", "log p(missing | seen), nats an image")):
             if numbers[name] is not None:

@@ -23,6 +23,9 @@ IMAGES, TRAINING = 3, 4
 
 TRAINING_IMAGES = 1_000
 
+ROUNDED = 0.501 / 255
+"""How far a pixel that was rounded to a byte may be from what it was."""
+
 HIDDEN = (0.55, 0.65, 0.85)
 """The colour of a pixel that is not seen."""
 
@@ -58,11 +61,19 @@ def about_data(run: Run, data: DataSet, count: int, missing: str, share: float, 
     x = data.images(indices).cpu()
     told = Conditioning.of(run).evaluation(data)(indices.to(data.device), data.factors(indices)).cpu()
     seen = observed_pixels(missing, torch.tensor([seed]), indices[None], data.image_shape, share)[0]
-    return About(x, seen.expand_as(x), True, told, training_images(run, data, seed, x))
+    training = training_images(run, data, seed, x, torch.ones_like(x, dtype=torch.bool))
+    return About(x, seen.expand_as(x), True, told, training)
 
 
-def training_images(run: Run, data: DataSet, seed: int, but: Tensor | None) -> Tensor:
-    """Images that the run was trained on, for the baselines, [M, C, H, W], without those equal to one of `but`.
+def training_images(run: Run, data: DataSet, seed: int, x: Tensor, known: Tensor) -> Tensor:
+    """Images that the run was trained on, for the baselines, [M, C, H, W], without those that are asked about.
+
+    Args:
+        run: whose model is asked.
+        data: its data set.
+        seed: of which images.
+        x: [N, C, H, W], what is asked about.
+        known: bool [N, C, H, W], the pixels of it that anybody knows.
 
     Raises:
         BadInput: fewer than there should be neighbours.
@@ -70,11 +81,26 @@ def training_images(run: Run, data: DataSet, seed: int, but: Tensor | None) -> T
     part = training_part(run, data)
     drawn = integers([seed], "sample", [TRAINING], TRAINING_IMAGES, below=len(part))[0, 0].unique()
     training = part.images(drawn).cpu()
-    asked = set() if but is None else {image.numpy().tobytes() for image in but}
-    training = training[torch.tensor([image.numpy().tobytes() not in asked for image in training])]
+    training = training[~asked_about(training, x, known)]
     if len(training) < NEIGHBOURS:
         raise BadInput(f"{run.label}: {len(training)} training images are fewer than {NEIGHBOURS} neighbours")
     return training
+
+
+def asked_about(training: Tensor, x: Tensor, known: Tensor) -> Tensor:
+    """Which training images [M, C, H, W] may be one of the images x [N, C, H, W] by its known pixels, bool [M].
+
+    Pixels that differ by what rounding to bytes does are alike. Where an image is known in part and is like more
+    training images than there are neighbours, its known pixels (all black, or none) do not tell which one it is: they
+    stay, since what has the same known pixels is what the neighbours are sought for.
+    """
+    found = torch.zeros(len(training), dtype=torch.bool)
+    pixels = training.flatten(1)
+    for image, told in zip(x.flatten(1), known.flatten(1), strict=True):
+        alike = ((pixels[:, told] - image[told]).abs() <= ROUNDED).all(dim=1)
+        if told.all() or alike.sum() <= NEIGHBOURS:
+            found |= alike
+    return found
 
 
 def picture(about: About, columns: Sequence[Tensor]) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from disbench.datasets import DataSet
+from disbench.datasets import DataSet, entry
 
 from ..atomic_file import write_atomically
 from ..bad_input import BadInput
 from ..catalogue import OBJECTIVES
 from ..figures.tiles import mosaic
-from ..generation.save import class_of, names_of, open_data, save_png
+from ..generation.save import class_of, file_part, names_of, open_data, save_png
 from ..models import Model
 from ..npz_file import read_npz
 from ..run import Run
@@ -37,6 +37,9 @@ from .masks import observed_pixels, require_missing
 
 DENSITY_SAMPLES = 1_000
 MOST_IMAGES = 1_000
+SHARED = ("share", "block")
+"""Of `MASKS`, those that look at the share."""
+
 SHOWN = 32
 """Rows of a picture; arrays and numbers are of all images."""
 
@@ -69,6 +72,8 @@ class Given:
     """Bool [N, C, H, W]; None where it is for `--missing` to say."""
     classes: Tensor | None
     """[N], what a conditional model is told."""
+    stem: str
+    """Of the file's name."""
 
 
 def read_images(path: Path) -> Given:
@@ -98,15 +103,23 @@ def read_images(path: Path) -> Given:
     classes = arrays.get("condition")
     if classes is not None and classes.shape != (len(images),):
         raise BadInput(f"{path}: condition: expected shape [{len(images)}], got {list(classes.shape)}")
+    if classes is not None and not (np.isfinite(classes) & (classes == np.floor(classes))).all():
+        raise BadInput(f"{path}: condition must be whole numbers")
     return Given(
         torch.from_numpy(images),
         None if observed is None else seen,
         None if classes is None else torch.from_numpy(classes.astype(np.int64)),
+        path.stem,
     )
 
 
 def save_imputed(
-    store: Store, rows: pd.DataFrame, folder: Path, wanted: Wanted, given: Given | None = None
+    store: Store,
+    rows: pd.DataFrame,
+    folder: Path,
+    wanted: Wanted,
+    given: Given | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """Write a PNG, an NPZ and a JSON for each model, and yield the path of the first with what is in the last.
 
@@ -116,10 +129,11 @@ def save_imputed(
         folder: is made if it is not there.
         wanted: what is asked of each.
         given: images of a file, else so many of each model's data set.
+        note: called with a line for each model that is passed over: it has no Gaussian posterior, or the file does not
+            fit it.
 
     Raises:
-        BadInput: a model without a Gaussian posterior, where it is the only one; images that do not fit a model; what
-            `imputed` refuses.
+        BadInput: no model that could be asked; what `imputed` refuses.
     """
     require_missing(wanted.missing, wanted.share)
     if not 1 <= wanted.count <= MOST_IMAGES:
@@ -127,13 +141,21 @@ def save_imputed(
     if wanted.condition is not None:
         told = rows["condition"] == wanted.condition.partition("=")[0].strip()
         rows = rows[told] if told.any() else rows
+    records = rows.to_dict("records")
+    runs = [Run.from_configuration(json.loads(row["configuration"])) for row in records]
+    refusals = [objection(run) or misfit(run, given, wanted) for run in runs]
+    lines = [f"{run.label}: {why}" for run, why in zip(runs, refusals, strict=True) if why is not None]
+    if len(lines) == len(records):
+        others = f"; nor can the other {len(lines) - 1} models be asked" if len(lines) > 1 else ""
+        raise BadInput(f"{lines[0]}{others}")
+    for line in lines:
+        note(f"passed over: {line}")
     opened: dict[str, DataSet] = {}
     names = names_of(rows)
-    several = any(OBJECTIVES[name].codes == "posterior" for name in rows["objective"])
-    for row in rows.to_dict("records"):
+    for row, why in zip(records, refusals, strict=True):
+        if why is not None:
+            continue
         run, model = store.model(row)
-        if several and objection(run) is not None:
-            continue  # there are others that can be asked
         data = opened.setdefault(run.data_set, open_data(run.data_set))
         with torch.no_grad():
             asked = asked_of(run, data, wanted, given)
@@ -142,9 +164,38 @@ def save_imputed(
 
 
 def named(wanted: Wanted, given: Given | None) -> str:
-    """The part of a file's name that says what was asked."""
-    missing = "own" if given is not None and given.observed is not None else wanted.missing
-    return f"{'file_' if given is not None else ''}{missing}_{wanted.method}"
+    """The part of a file's name that says what was asked: images, pixels, method, and what is not the default."""
+    own = given is not None and given.observed is not None
+    parts = (
+        "" if given is None else f"file_{file_part(given.stem)}",
+        "own" if own else wanted.missing,
+        f"{wanted.share}" if not own and wanted.missing in SHARED and wanted.share != Wanted.share else "",
+        wanted.method,
+        "" if wanted.condition is None else file_part(wanted.condition),
+        f"draw{wanted.seed}" if wanted.seed != Wanted.seed else "",
+    )
+    return "_".join(part for part in parts if part)
+
+
+def misfit(run: Run, given: Given | None, wanted: Wanted) -> str | None:
+    """Why a run's model cannot be asked about the images of a file; None where it can."""
+    if given is None:
+        return None
+    takes, got = tuple(entry(run.data_set).image_shape), tuple(given.images.shape[1:])
+    if takes != got:
+        return f"takes images {list(takes)}, the file has {list(got)}"
+    size = Conditioning.of(run).size
+    if not size:
+        return None
+    if not OBJECTIVES[run.objective].conditional:
+        return "is told more than a class, which a file of images cannot say"
+    if given.classes is None:
+        if wanted.condition is not None:
+            return None
+        return f"is told the {run.condition}; the file needs an array 'condition' [N], or say --condition"
+    if not bool(((given.classes >= 0) & (given.classes < size)).all()):
+        return f"condition must be classes 0 .. {size - 1}"
+    return None
 
 
 def asked_of(run: Run, data: DataSet, wanted: Wanted, given: Given | None) -> About:
@@ -161,34 +212,20 @@ def asked_of(run: Run, data: DataSet, wanted: Wanted, given: Given | None) -> Ab
 
 def about_file(run: Run, data: DataSet, wanted: Wanted, given: Given) -> About:
     """Images of a file; which of them has which mask is a matter of its place."""
-    if tuple(given.images.shape[1:]) != data.image_shape:
-        raise BadInput(
-            f"{run.label}: takes images {list(data.image_shape)}, the file has {list(given.images.shape[1:])}"
-        )
     x, seen = given.images.nan_to_num(), given.observed
     if seen is None:
         seeds, places = torch.tensor([wanted.seed]), torch.arange(len(x))[None]
         seen = observed_pixels(wanted.missing, seeds, places, data.image_shape, wanted.share)[0]
-    known = not bool(given.images.isnan().any())
-    training = training_images(run, data, wanted.seed, x if known else None)
-    return About(x, seen.expand_as(x), known, told_of_file(run, given, wanted), training)
+    unknown = given.images.isnan()
+    training = training_images(run, data, wanted.seed, x, ~unknown)
+    return About(x, seen.expand_as(x), not bool(unknown.any()), told_of_file(run, given), training)
 
 
-def told_of_file(run: Run, given: Given, wanted: Wanted) -> Tensor:
-    """What a model is told of a file's images."""
+def told_of_file(run: Run, given: Given) -> Tensor:
+    """What a model is told of a file's images, [N, Y]; 0 where `condition` says it for all."""
     size = Conditioning.of(run).size
-    if not size:
-        return torch.zeros(len(given.images), 0)
-    if not OBJECTIVES[run.objective].conditional:
-        raise BadInput(f"{run.label}: is told more than a class, which a file of images cannot say")
-    if given.classes is None and wanted.condition is not None:
-        return torch.zeros(len(given.images), size)  # it is told what `condition` says
-    if given.classes is None:
-        raise BadInput(
-            f"{run.label}: is told the {run.condition}; the file needs an array 'condition' [N], or say --condition"
-        )
-    if not bool(((given.classes >= 0) & (given.classes < size)).all()):
-        raise BadInput(f"{run.label}: condition must be classes 0 .. {size - 1}")
+    if not size or given.classes is None:
+        return torch.zeros(len(given.images), size)
     return torch.eye(size)[given.classes]
 
 

@@ -11,7 +11,7 @@ from linear_vae import LinearVAE
 from PIL import Image
 from sklearn.impute import KNNImputer
 
-from disbench.bench import BadInput
+from disbench.bench import BadInput, sweep
 from disbench.bench.catalogue import OBJECTIVES
 from disbench.bench.cli import main
 from disbench.bench.evaluation import evaluated_indices
@@ -29,12 +29,15 @@ from disbench.bench.imputation import (
     observed_pixels,
     rmse,
 )
+from disbench.bench.imputation.about import asked_about
 from disbench.bench.imputation.chance import Chance
 from disbench.bench.imputation.gibbs import Start, chain_rows, run_chains
 from disbench.bench.imputation.importance import scoring_proposal, weigh
+from disbench.bench.imputation.save import Given, Wanted, named
 from disbench.bench.models import VAE
 from disbench.bench.run_model import Conditioning
 from disbench.bench.store import Store
+from disbench.bench.study import parse_study
 from disbench.bench.task_catalogue import TASKS
 from disbench.bench.tasks import Subject
 from disbench.bench.tasks.imputation import chosen
@@ -408,7 +411,7 @@ def test_the_command_writes_picture_arrays_and_numbers(swept, tmp_path, capsys):
     asked = ["--draws", "2", "--steps", "4", "--count", "3", "--out", str(tmp_path)]
     assert main(["impute", str(swept[0]), *arguments, *asked]) == 0
     path, error, nats = capsys.readouterr().out.splitlines()
-    assert path == str(tmp_path / "beta_vae_4_digits_seed0_block_metropolis.png")
+    assert path == str(tmp_path / "beta_vae_4_digits_seed0_block_0.25_metropolis.png")
     assert error.startswith("  RMSE: model 0.")
     assert nats.startswith("  log p(missing | seen), nats an image: model -")
     (stem,) = tmp_path.glob("*.npz")
@@ -425,21 +428,112 @@ def test_the_command_writes_picture_arrays_and_numbers(swept, tmp_path, capsys):
 
 
 def test_images_of_ones_own(swept, tmp_path, capsys):
-    """NaN is missing, and no error can be told; with `observed`, what stands under it is the truth."""
-    images = load("digits").images(torch.arange(3)).numpy()
-    seen = np.ones((3, 1, 8, 8), dtype=bool)
+    """NaN is missing, and no error can be told; with `observed`, what stands under it is the truth.
+
+    Neighbours are the same: the baselines learn from none of the images, though only half of each is known.
+    """
+    images = load("digits").images(torch.arange(40)).numpy()
+    seen = np.ones(images.shape, dtype=bool)
     seen[..., 4:] = False
     np.savez(tmp_path / "holes.npz", images=np.where(seen, images, np.nan))
-    np.savez(tmp_path / "known.npz", images=(255 * images).round().astype(np.uint8), observed=seen)
-    numbers = []
-    for name in ("holes", "known"):
-        asked = ["--objective", "beta_vae", "--strength", "1", "--steps", "2", "--out", str(tmp_path / name)]
+    np.savez(tmp_path / "known.npz", images=images, observed=seen)
+    np.savez(tmp_path / "bytes.npz", images=(255 * images).round().astype(np.uint8), observed=seen)
+    numbers, filled = {}, {}
+    for name in ("holes", "known", "bytes"):
+        asked = ["--objective", "beta_vae", "--strength", "1", "--steps", "2", "--out", str(tmp_path / "out")]
         assert main(["impute", str(swept[0]), "--images", str(tmp_path / f"{name}.npz"), *asked]) == 0
-        (path,) = (tmp_path / name).glob("*_file_own_metropolis.json")
-        numbers.append(json.loads(path.read_text()))
-    assert numbers[0]["rmse"] is None
-    assert numbers[1]["rmse"]["knn"] > 0
+        (path,) = (tmp_path / "out").glob(f"*_file_{name}_own_metropolis.json")
+        numbers[name] = json.loads(path.read_text())
+        filled[name] = np.load(path.with_suffix(".npz"))["knn_imputation"]
+    assert numbers["holes"]["rmse"] is None
+    assert numbers["known"]["rmse"]["knn"] > 0
     assert "RMSE" in capsys.readouterr().out
+    assert len({found["training_images"] for found in numbers.values()}) == 1
+    assert np.array_equal(filled["holes"], filled["known"])
+    assert numbers["bytes"]["rmse"]["knn"] == pytest.approx(numbers["known"]["rmse"]["knn"], abs=0.01)
+
+
+def test_training_images_that_are_asked_about_by_hand():
+    """What is known of an image tells which it is, if no more than five training images are alike in it."""
+    training = torch.tensor([[0.0, 0.2], [0.5, 0.2], [0.5, 0.9], *[[1.0, n / 10] for n in range(6)]])
+    training = training.reshape(9, 1, 1, 2)
+
+    def found(image, known):
+        x, told = torch.tensor(image).reshape(1, 1, 1, 2), torch.tensor(known).reshape(1, 1, 1, 2)
+        return asked_about(training, x, told).nonzero()[:, 0].tolist()
+
+    assert found([0.5, 0.2], [True, True]) == [1]
+    assert found([0.5 + 1 / 510, 0.2], [True, True]) == [1]  # as bytes have it
+    assert found([0.5, 0.0], [True, False]) == [1, 2]
+    assert found([1.0, 0.3], [True, True]) == [6]
+    assert found([1.0, 0.0], [True, False]) == []  # six are like that
+    assert found([0.0, 0.0], [False, False]) == []
+
+
+def test_names_say_what_was_asked():
+    """So that one answer is not written over another."""
+    given = Given(torch.zeros(2, 1, 8, 8), None, None, "my file")
+    own = replace(given, observed=torch.ones(2, 1, 8, 8, dtype=torch.bool))
+    wanted = Wanted()
+    assert named(wanted, None) == "half_metropolis"
+    assert named(replace(wanted, missing="share", share=0.3), None) == "share_0.3_metropolis"
+    assert named(replace(wanted, missing="share"), None) == "share_metropolis"
+    assert named(replace(wanted, share=0.3), None) == "half_metropolis"  # does not look at it
+    assert named(replace(wanted, seed=2, condition="digit=3"), None) == "half_metropolis_digit-3_draw2"
+    assert named(wanted, given) == "file_my-file_half_metropolis"
+    assert named(replace(wanted, share=0.3, seed=1), own) == "file_my-file_own_metropolis_draw1"
+
+
+MIXED = {
+    "name": "mixed", "data_set": "digits", "architecture": "small_patch", "latents": 3, "steps": 2, "batch_size": 4,
+    "learning_rate": 1e-3,
+    "evaluation": {
+        "samples": 20, "test_samples": 10, "metrics": ["active_units"],
+        "options": {"caption_reading": {"captions": 2, "reader_steps": 1}},
+    },
+    "arms": [
+        {"objective": "beta_vae", "data_set": "dsprites", "strengths": [1]},
+        {"objective": "beta_vae", "strengths": [1]},
+        {"objective": "cvae", "condition": "digit", "strengths": [1]},
+        {"objective": "captioned_vae", "architecture": "captioned_patch", "strengths": [1]},
+    ],
+}  # fmt: skip
+
+
+def test_models_that_a_file_does_not_fit_are_passed_over(tmp_path, capsys):
+    """With a line each, where another fits; where none does, the command is refused and nothing is written."""
+    folder, out = tmp_path / "mixed", tmp_path / "out"
+    sweep(parse_study(MIXED, "mixed.toml"), out=folder, device="cpu")
+    np.savez(tmp_path / "plain.npz", images=IMAGES)
+    np.savez(tmp_path / "told.npz", images=IMAGES, condition=np.array([3, 4]))
+    np.savez(tmp_path / "odd.npz", images=np.zeros((2, 5, 5)))
+    capsys.readouterr()
+
+    def asked(name):
+        given = ["--images", str(tmp_path / f"{name}.npz"), "--steps", "1", "--draws", "1", "--out", str(out)]
+        status = main(["impute", str(folder), *given])
+        return status, capsys.readouterr().err.splitlines(), {path.stem for path in out.glob("*.png")}
+
+    status, notes, written = asked("plain")
+    assert status == 0
+    assert notes == [
+        "passed over: beta_vae 1 dsprites seed 0: takes images [1, 64, 64], the file has [1, 8, 8]",
+        "passed over: cvae 1 digits given digit seed 0: is told the digit; the file needs an array 'condition' [N], "
+        "or say --condition",
+        "passed over: captioned_vae 1 digits seed 0: is told more than a class, which a file of images cannot say",
+    ]
+    assert written == {"beta_vae_1_digits_seed0_file_plain_half_metropolis"}
+    status, notes, more = asked("told")
+    assert (status, len(notes)) == (0, 2)
+    assert more - written == {
+        "beta_vae_1_digits_seed0_file_told_half_metropolis",
+        "cvae_1_digits_digit_seed0_file_told_half_metropolis",
+    }
+    status, (line,), same = asked("odd")
+    assert (status, same) == (2, more)
+    assert line.endswith(
+        "takes images [1, 64, 64], the file has [1, 5, 5]; nor can the other 3 models be asked"
+    )
 
 
 @pytest.mark.parametrize(
@@ -467,13 +561,18 @@ def test_what_the_command_cannot_do_is_said_in_a_line(swept, tmp_path, capsys, o
         ({"images": np.zeros((2, 4, 4))}, r"takes images [1, 8, 8], the file has [1, 4, 4]"),
         ({"images": np.full((2, 8, 8), 3.0)}, "images must be in 0 .. 1"),
         ({"images": IMAGES, "condition": np.zeros(3)}, "condition: expected shape [2], got [3]"),
+        ({"images": IMAGES, "condition": np.array([0, np.nan])}, "condition must be whole numbers"),
+        ({"images": np.full((2, 8, 8), "a")}, "images must be an array of real numbers, got <U1"),
+        ({"images": IMAGES + 1j}, "images must be an array of real numbers, got complex64"),
     ],
 )
 def test_files_that_hold_no_such_images(swept, tmp_path, capsys, arrays, words):
     np.savez(tmp_path / "mine.npz", **arrays)
     asked = ["--images", str(tmp_path / "mine.npz"), "--objective", "beta_vae", "--out", str(tmp_path)]
     assert main(["impute", str(swept[0]), *asked]) == 2
-    assert words in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
 
 
 def test_the_tasks_columns_are_those_it_declares():
