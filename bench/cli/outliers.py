@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ def add_commands(commands: Commands[Any]) -> None:
         "--regret-steps", type=int, default=50, metavar="N",
         help="of the optimiser of each posterior; 0 leaves likelihood regret out (default: 50)",
     )  # fmt: skip
+    command.add_argument(
+        "--regret-draws", type=int, default=16, metavar="N",
+        help="codes an image that a posterior is fitted to: at least; two a latent where that is more (default: 16)",
+    )  # fmt: skip
     command.add_argument("--run", metavar="ID", help="one model, by its run id")
     command.add_argument("--objective", metavar="NAME", help="only models of this objective")
     command.add_argument("--strength", type=float, metavar="S", help="only models of this strength")
@@ -47,9 +52,11 @@ def add_commands(commands: Commands[Any]) -> None:
 
 
 def handle(arguments: argparse.Namespace) -> int:
-    """Score, print a table a model, and write histograms and scores."""
+    """Score, print a table a model, and write histograms and scores, each as it is there."""
     from ..bad_input import BadInput
     from ..generation import Which, chosen_models
+    from ..generation.save import names_of
+    from ..one_line import one_line
     from ..outliers.comparison import Wanted, as_markdown, comparisons, save
     from ..store import Store
 
@@ -65,14 +72,30 @@ def handle(arguments: argparse.Namespace) -> int:
         images=arguments.images,
         importance_samples=arguments.importance_samples,
         regret_steps=arguments.regret_steps,
+        regret_draws=arguments.regret_draws,
         seed=arguments.draw,
     )
-    found = list(comparisons(store, rows, wanted))
-    paths = list(save(found, rows, arguments.out or store.folder / "outliers"))
+
+    def note(line: str) -> None:
+        print(one_line(line), file=sys.stderr, flush=True)
+
+    found = comparisons(store, rows, wanted, note)
+    folder = arguments.out or store.folder / "outliers"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{folder} cannot be made: {error.strerror or error}") from error
+    names, documents = names_of(rows), []
+    for run_id, of_run in groupby(found, key=lambda one: one.run.run_id):
+        table = []
+        for one in of_run:
+            for path in save(one, names[run_id], folder):
+                print(path, file=sys.stderr)
+            table.append(one)
+        if arguments.json:
+            documents += [one.document for one in table]
+        else:
+            print(as_markdown(table), end="\n\n", flush=True)
     if arguments.json:
-        print(json.dumps([one.document for one in found], indent=1))
-    else:
-        print(as_markdown(found))
-    for path in paths:
-        print(path, file=sys.stderr)
+        print(json.dumps(documents, indent=1))
     return 0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from disbench.metrics import gaussian_kl
 from disbench.metrics.likelihood import (
@@ -20,7 +20,9 @@ from disbench.metrics.likelihood import (
 )
 from disbench.metrics.likelihood.density import Decoder
 
+from ..bad_input import BadInput
 from ..models import KL_NATS, ForwardPass
+from ..pixels import as_images
 from ..randomness import normal
 from .complexity import complexity_nats
 
@@ -58,8 +60,8 @@ class Scored(Protocol):
 
 def outlier_scores(
     model: Scored,
-    images: Tensor,
-    condition: Tensor | None = None,
+    images: Tensor | NDArray[Any],
+    condition: Tensor | NDArray[Any] | None = None,
     *,
     posterior: bool = True,
     bound: bool = True,
@@ -73,7 +75,7 @@ def outlier_scores(
 
     Args:
         model: in evaluation mode, with Bernoulli logits for every pixel and prior N(0, I).
-        images: [N, C, H, W] in [0, 1], on the model's device.
+        images: [N, C, H, W], or [N, H, W] of one channel, in [0, 1], or bytes.
         condition: [N, Y] that a conditional model is told; none when left out.
         posterior: whether `encode` gives the Gaussian q(z | x) that codes are drawn from. If not, `nll` and `regret`
             are left out, and the others come of forward passes, with the KL that they say.
@@ -81,18 +83,22 @@ def outlier_scores(
             there is a posterior.
         importance_samples: behind `nll`, `elbo` and `reconstruction`.
         regret_steps: of the optimiser; 0 leaves `regret` out.
-        regret_draws: codes an image behind each of them, an even number.
+        regret_draws: codes an image that each of them is fitted to, an even number: at least; 2 D where that is more.
         seed: of all draws.
         batch_size: images or codes in one pass; changes no number beyond rounding.
 
     Returns:
         Score to its values [N] in nats; in all of them higher is more foreign. Keys are among `SCORES`, in that order.
 
+    Raises:
+        BadInput: images or conditions that the model does not take; values that are no pixels.
+        ValueError: numbers out of range, or an encoder that answers with numbers that are none.
+
     Reference:
         Xiao et al. 2020 (regret); Serra et al. 2020 (complexity); Nalisnick et al. 2019, "Do Deep Generative Models
         Know What They Don't Know?" (why the likelihood alone misleads).
     """
-    told = images.new_zeros(len(images), 0) if condition is None else condition
+    images, told = _taken(model, images, condition)
     if posterior:
         found = _gaussian(model, images, told, importance_samples, seed, batch_size)
     else:
@@ -112,6 +118,29 @@ def outlier_scores(
             batch_size=batch_size,
         ).rows_nats
     return {name: found[name] for name in SCORES if name in found}
+
+
+def _taken(
+    model: Scored, images: Tensor | NDArray[Any], condition: Tensor | NDArray[Any] | None
+) -> tuple[Tensor, Tensor]:
+    """Images and what is told of each as the model takes them, or `BadInput` where it does not."""
+    pixels = as_images(images)
+    if isinstance(model, nn.Module) and (parameter := next(model.parameters(), None)) is not None:
+        pixels = pixels.to(parameter)
+    told = pixels.new_zeros(len(pixels), 0) if condition is None else torch.as_tensor(condition).to(pixels)
+    if told.ndim != 2 or len(told) != len(pixels):
+        raise BadInput(
+            f"condition must be [N, Y] with a row for each of the {len(pixels)} images, got {list(told.shape)}"
+        )
+    refusal = f"the model does not take images {list(pixels.shape[1:])} told {told.shape[1]} numbers each"
+    try:
+        with torch.no_grad():
+            made = model.decode(model.encode(pixels[:1], told[:1])[0], told[:1])
+    except (RuntimeError, ValueError) as error:
+        raise BadInput(f"{refusal}: {str(error).splitlines()[0]}") from error
+    if made.shape[1:] != pixels.shape[1:]:
+        raise BadInput(f"{refusal}: it draws images {list(made.shape[1:])}")
+    return pixels, told
 
 
 def _gaussian(

@@ -72,7 +72,8 @@ def measure_outliers(
         kinds: of `KINDS`; combinations held out and the other MNIST come by themselves where they are there.
         importance_samples: an image.
         regret_steps: of the optimiser, 0 leaves likelihood regret out.
-        regret_draws: codes an image behind each of them, an even number.
+        regret_draws: codes an image that each of them is fitted to, an even number: at least; two a latent where that
+            is more.
 
     Returns:
         Columns to values. A kind that is the same as the members, as black and white is of dSprites, has none, nor has
@@ -124,7 +125,7 @@ def sides(subject: Subject, images: int) -> tuple[Group, Group | None]:
     A random share that was kept from training is no outlier: its images are the members then, none of which was seen.
     Other models have seen their members.
     """
-    away = is_held_out(subject.run, subject.factors, subject.data)
+    away = is_held_out(subject.run, subject.indices, subject.factors, subject.data)
     if away is None or not away.any() or away.all():
         return group_of(subject, torch.ones(len(subject.indices), dtype=torch.bool), images), None
     if subject.run.hold_out is not None and subject.run.hold_out.get("random"):
@@ -169,8 +170,8 @@ TASKS = {
             "images": 100,
             "kinds": tuple(KINDS),
             "importance_samples": 50,
-            "regret_steps": 20,
-            "regret_draws": 8,
+            "regret_steps": 30,
+            "regret_draws": 16,
         },
     )
 }

@@ -25,7 +25,7 @@ from disbench.bench.outliers import (
 )
 from disbench.bench.outliers.complexity import filters
 from disbench.bench.run import EvaluationPlan, Run
-from disbench.bench.run_model import nothing
+from disbench.bench.run_model import built, nothing
 from disbench.bench.store import Store
 from disbench.bench.study import load_study
 from disbench.bench.task_catalogue import TASKS
@@ -63,6 +63,32 @@ strengths = [1]
 [[arms]]
 objective = "vae"
 hold_out = { extrapolation = { digit = 0.8 } }
+"""
+
+
+MIXED = """
+name = "mixed"
+title = "t"
+seeds = 1
+data_set = "digits"
+architecture = "small_patch"
+batch_size = 8
+latents = 2
+steps = 2
+evaluation = { samples = 40, test_samples = 20, metrics = ["active_units"] }
+
+[[arms]]
+objective = "beta_vae"
+data_set = "dsprites"
+strengths = [1]
+
+[[arms]]
+objective = "vae"
+
+[[arms]]
+objective = "cvae"
+condition = "digit"
+strengths = [1]
 """
 
 
@@ -191,6 +217,51 @@ def test_a_model_without_a_bound():
     assert list(outlier_scores(OneLatent(5), some_images(), bound=False, posterior=False)) == [
         "reconstruction"
     ]
+
+
+def test_arrays_and_one_channel_are_taken():
+    """[N, H, W] of numpy is what [N, 1, H, W] of torch is; bytes are levels of 255."""
+    cheap = {"importance_samples": 5, "regret_steps": 0}
+    model, images = OneLatent(5), some_images()
+    known = outlier_scores(model, images, **cheap)
+    for same in (images[:, 0].numpy(), images.numpy(), images[:, 0]):
+        found = outlier_scores(model, same, np.zeros((4, 0)), **cheap)
+        assert_allclose(found["nll"], known["nll"])
+    levels = torch.full((2, 1, 8, 8), 51, dtype=torch.uint8)
+    assert_allclose(
+        outlier_scores(Dark(), levels, **cheap)["nll"], outlier_scores(Dark(), levels / 255, **cheap)["nll"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (torch.full((2, 1, 8, 8), 1.5), "images must be numbers in 0 .. 1"),
+        (torch.full((2, 1, 8, 8), math.nan), "images must be numbers in 0 .. 1"),
+        (np.array([["a"]]), "images must be an array of real numbers, got <U1"),
+        (np.zeros((2, 8, 8), dtype=complex), "images must be an array of real numbers, got complex128"),
+        (torch.zeros(8, 8), r"images must be \[N, C, H, W\] or \[N, H, W\], got \[8, 8\]"),
+        (torch.zeros(0, 1, 8, 8), r"images must be \[N, C, H, W\]"),
+        (
+            torch.zeros(2, 1, 6, 6),
+            r"the model does not take images \[1, 6, 6\] .* it draws images \[1, 8, 8\]",
+        ),
+    ],
+)
+def test_images_that_no_model_takes(images, message):
+    """One line, whatever is wrong."""
+    with pytest.raises(BadInput, match=message):
+        outlier_scores(Dark(), images, regret_steps=0)
+
+
+def test_conditions_that_do_not_fit():
+    """A row an image; and a real net says what it does not take."""
+    net = built(run())
+    with pytest.raises(BadInput, match=r"a row for each of the 2 images, got \[3, 4\]"):
+        outlier_scores(net, torch.zeros(2, 1, 8, 8), torch.zeros(3, 4))
+    for images, told in ((torch.zeros(2, 1, 64, 64), None), (torch.zeros(2, 1, 8, 8), torch.zeros(2, 4))):
+        with pytest.raises(BadInput, match="the model does not take images"):
+            outlier_scores(net, images, told)
 
 
 def test_complexity_by_hand():
@@ -393,17 +464,97 @@ def test_the_command(folder, tmp_path, capsys):
     assert (folder / "outliers" / "beta_vae_1_digits_seed0_thresholded.json").is_file()
 
 
+def few(folder, *more):
+    """Arguments of the command, cheaply."""
+    cheap = ["--images", "4", "--regret-steps", "0", "--importance-samples", "1"]
+    return ["outliers", str(folder), *cheap, *(str(word) for word in more)]
+
+
 @pytest.mark.parametrize(
     ("against", "message"),
     [
         ("nois", "--against: unknown outliers 'nois'; did you mean 'noise'"),
         ("dsprites", "takes images [1, 8, 8], dsprites has [1, 64, 64]"),
-        ("held_out", "no combination was held out of its training"),
+        ("digits", "images of digits are the members themselves"),
         ("absent.npz", "absent.npz does not exist"),
+        ("noise,absent.npz", "absent.npz does not exist"),
+        ("noise,noise.npz", "noise and noise.npz would be written to one file"),
+        ("a/mine.npz,b/mine.npz", "a/mine.npz and b/mine.npz would be written to one file"),
     ],
 )
-def test_outliers_that_are_nowhere(folder, against, message, capsys):
-    """One line, exit 2."""
-    arguments = ["outliers", str(folder), "--images", "4", "--regret-steps", "0", "--importance-samples", "1"]
-    assert main([*arguments, "--against", against]) == 2
+def test_outliers_that_are_nowhere(folder, tmp_path, against, message, capsys, monkeypatch):
+    """One line, exit 2, before any model is scored."""
+
+    def scored(*_, **__):
+        raise AssertionError("scored")
+
+    monkeypatch.setattr("disbench.bench.outliers.comparison.outlier_scores", scored)
+    assert main(few(folder, "--against", against, "--out", tmp_path / "files")) == 2
     assert message in capsys.readouterr().err
+    assert not (tmp_path / "files").exists()
+
+
+def test_images_that_fit_no_model(folder, tmp_path, capsys):
+    """Named with both shapes; a file of text is no .npz file."""
+    large, text = tmp_path / "large.npz", tmp_path / "text.npz"
+    np.savez(large, images=np.zeros((3, 9, 9)))
+    text.write_text("images")
+    assert main(few(folder, "--against", large)) == 2
+    assert f"takes images [1, 8, 8], {large} has [1, 9, 9]" in capsys.readouterr().err
+    assert main(few(folder, "--against", text)) == 2
+    assert f"{text} is no .npz file" in capsys.readouterr().err
+
+
+def test_a_model_without_combinations_held_out_is_passed_over(folder, tmp_path, capsys):
+    """The other is scored; where there is none, it is an error."""
+    common = ("--against", "held_out", "--out", tmp_path)
+    assert main(few(folder, *common)) == 0
+    assert "beta_vae 1 digits seed 0: no combination was held out of its training" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.glob("*.png")] == ["vae_1_digits_seed0_held_out.png"]
+    assert main(few(folder, *common, "--objective", "beta_vae")) == 2
+
+
+def test_a_mixed_folder(tmp_path, capsys):
+    """A file that fits two of three models, one of them told a class, is scored by these; a line says who was not."""
+    (tmp_path / "mixed.toml").write_text(MIXED)
+    rows = sweep(load_study(tmp_path / "mixed.toml"), out=tmp_path / "out", device="cpu")
+    assert (rows["status"] == "done").all(), rows["error"].tolist()
+    mine, files = tmp_path / "mine.npz", tmp_path / "files"
+    np.savez(mine, images=np.linspace(0, 1, 6 * 64).reshape(6, 8, 8))
+    assert main(few(tmp_path / "out", "--against", f"{mine},blank", "--out", files)) == 0
+    told = capsys.readouterr()
+    (line,) = [line for line in told.err.splitlines() if "takes images" in line]
+    assert line == f"beta_vae 1 dsprites seed 0: takes images [1, 64, 64], {mine} has [1, 8, 8]"
+    assert f"{mine}: the first 4 of its 6 images are scored" in told.err
+    assert sorted(path.stem for path in files.glob("*.json")) == [
+        "beta_vae_1_dsprites_seed0_blank",
+        "cvae_1_digits_digit_seed0_blank",
+        "cvae_1_digits_digit_seed0_mine",
+        "vae_1_digits_seed0_blank",
+        "vae_1_digits_seed0_mine",
+    ]
+    assert told.out.count("| AUROC against") == 3
+    document = json.loads((files / "vae_1_digits_seed0_mine.json").read_text())
+    assert (document["outliers"], document["outliers_available"]) == (4, 6)
+    assert main(few(tmp_path / "out", "--against", "thresholded", "--objective", "beta_vae")) == 2
+    assert "its thresholded images are the members themselves" in capsys.readouterr().err
+
+
+def test_a_comparison_is_saved_before_the_next_is_scored(folder, tmp_path, capsys, monkeypatch):
+    """A kind whose images an encoder has no numbers for leaves the files and the table of the others."""
+    scored = outlier_scores
+
+    def failing(model, images, *others, **options):
+        found = scored(model, images, *others, **options)
+        if not images.any():
+            assert (tmp_path / "vae_1_digits_seed0_noise.json").is_file()
+            raise ValueError("mean: every value must be finite")
+        return found
+
+    monkeypatch.setattr("disbench.bench.outliers.comparison.outlier_scores", failing)
+    arguments = few(folder, "--against", "noise,blank", "--objective", "vae", "--out", tmp_path)
+    assert main(arguments) == 0
+    told = capsys.readouterr()
+    assert "vae 1 digits seed 0: blank cannot be scored: mean: every value must be finite" in told.err
+    assert "| noise " in told.out
+    assert "| blank " not in told.out
