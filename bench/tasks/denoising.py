@@ -19,7 +19,7 @@ LEVELS = (0.1, 0.25, 0.5)
 
 MENDED = {
     "denoised": "the model's reconstruction from the posterior mean",
-    "filtered": "a classical filter, chosen and tuned on training images",
+    "filtered": "a classical filter, chosen and tuned on other images",
     "noisy": "the spoilt image as it is",
 }
 """Who is compared, and the part of the column's name that says so."""
@@ -50,10 +50,12 @@ def measure_denoising(
 ) -> Mapping[str, Any]:
     """PSNR and mean squared error against clean images, over noises and their levels.
 
+    Every model of a seed is asked about the same images, held out of its training or not.
+
     Args:
         subject: the model and its evaluated images.
         images: spoilt and mended, at most.
-        training_images: on which the filter is chosen, at most; none of them is scored.
+        training_images: other evaluated images, on which the filter is chosen, at most; none of them is scored.
         levels: deviations of Gaussian noise, shares of values of the others, in 0 .. 1.
         noises: of `CORRUPTIONS`.
 

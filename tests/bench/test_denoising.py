@@ -29,7 +29,7 @@ from disbench.bench.models import VAE, ForwardPass
 from disbench.bench.objectives import Setting
 from disbench.bench.randomness import normal
 from disbench.bench.run import Cohort, EvaluationPlan, Run
-from disbench.bench.run_model import noise_width, nothing, one_model
+from disbench.bench.run_model import built, noise_width, nothing, one_model
 from disbench.bench.store import Store
 from disbench.bench.study import load_study, parse_study
 from disbench.bench.task_catalogue import TASKS
@@ -273,6 +273,28 @@ def test_the_task_by_hand():
     assert set(found) == {score.column for score in TASKS["denoising"].scores}
     with pytest.raises(BadInput, match="levels should name one level or more"):
         TASKS["denoising"].measure(subject, **options | {"levels": ()})
+
+
+def test_every_model_is_asked_about_the_same_images():
+    """Whatever its training held out: what does not depend on the model is equal, so that arms compare."""
+    data, indices = load("digits"), torch.arange(40)
+    options = TASKS["denoising"].options | {"images": 15, "training_images": 20, "levels": (0.3,)}
+    found = []
+    for hold_out in (None, {"extrapolation": {"digit": 0.8}}, {"random": {"share": 0.3}}):
+        model = built(run(hold_out=hold_out)).eval().requires_grad_(False)
+        subject = Subject(
+            run(hold_out=hold_out),
+            model,
+            data,
+            nothing,
+            indices,
+            data.factors(indices),
+            torch.zeros(40, 3),
+            30,
+        )
+        scores = TASKS["denoising"].measure(subject, **options)
+        found.append({name: scores[name] for name in scores if "noisy" in name or "filtered" in name})
+    assert found[0] == found[1] == found[2]
 
 
 def test_a_study_trains_and_asks(tmp_path):
