@@ -29,7 +29,8 @@ def draw_discriminators(checks: Sequence[Mapping[str, Any]]) -> Figure:
             label=f"discriminator of {check['units']:,} units",
         )  # fmt: skip
         axes.set_title(f"ρ = {check['correlation']:g}: TC {check['analytic_nats']:.3f} nats", loc="left")
-        axes.set_ylim(bottom=min(0.0, *axes.get_ylim()))
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(0.0, low), high + 0.05 * abs(high))  # from 0, with room for the topmost marker
         axes.set_xlabel("updates")
         axes.set_ylabel("total correlation, nats" if number == 0 else "")
         quiet_grid(axes)
