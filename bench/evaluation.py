@@ -14,6 +14,7 @@ from disbench.metrics import METRICS, Score, compute, gaussian_kl
 from .catalogue import OBJECTIVES
 from .likelihood import MARGINAL_LIKELIHOOD_SCORES
 from .models import KL_NATS, Model
+from .objectives import bernoulli_errors
 from .randomness import integers, normal
 from .run import Run
 from .run_model import Conditioning, code_width
@@ -119,9 +120,9 @@ def encode(run: Run, model: Model, data: DataSet) -> Encoded:
     ):
         factors = data.factors(batch)
         outcome = model(data.images(batch), told(batch, factors), batch_noise)
-        per_pixel = torch.nn.functional.softplus(outcome.logits) - outcome.images * outcome.logits
+        errors = bernoulli_errors(outcome.images, outcome.logits)
         kl = outcome.extra.get(KL_NATS, gaussian_kl(outcome.mean, outcome.logvar)).sum(dim=1)
-        parts.append((factors, outcome.mean, outcome.logvar, per_pixel.flatten(1).sum(dim=1), kl))
+        parts.append((factors, outcome.mean, outcome.logvar, errors, kl))
     factors, mean, logvar, reconstruction, kl = (
         torch.cat(column).cpu() for column in zip(*parts, strict=True)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .architecture import Architecture, ImageShape
+from .batch_norm import batch_normalised
 from .burda_mlp import burda_mlp
 from .burgess_conv import burgess_conv
 from .chen_mlp import chen_mlp
@@ -58,6 +59,7 @@ __all__ = [
     "Model",
     "Posterior",
     "any_sides",
+    "batch_normalised",
     "initial_parameters",
     "reparameterised",
     "sides_in_patches",

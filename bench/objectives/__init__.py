@@ -11,7 +11,7 @@ from .iwae import iwae
 from .objective import Choosing, Objective
 from .setting import Helper, Options, Setting
 from .telling import CLASS, Telling, Told
-from .terms import kl, reconstruction
+from .terms import bernoulli_errors, kl, reconstruction
 
 PLAIN_OBJECTIVES: dict[str, Objective] = {
     "vae": Objective(vae, "VAE", None, "Kingma and Welling 2014"),
@@ -47,6 +47,7 @@ __all__ = [
     "Setting",
     "Telling",
     "Told",
+    "bernoulli_errors",
     "kl",
     "reconstruction",
 ]

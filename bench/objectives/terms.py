@@ -23,6 +23,11 @@ def bernoulli_error(images: Tensor, logits: Tensor) -> Tensor:
     return total / len(images)
 
 
+def bernoulli_errors(images: Tensor, logits: Tensor) -> Tensor:
+    """-log p of each of images [B, C, H, W] under Bernoulli logits in nats, [B], summed over pixels."""
+    return (F.softplus(logits) - images * logits).flatten(1).sum(dim=1)
+
+
 def kl(outcome: ForwardPass) -> Tensor:
     """KL(q(z | x) || p(z)) in nats per latent, [D], mean over images; per part of the code where it has parts."""
     if KL_NATS in outcome.extra:

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -22,6 +21,7 @@ from disbench.metrics.likelihood.density import Decoder
 
 from ..bad_input import BadInput
 from ..models import KL_NATS, ForwardPass
+from ..objectives import bernoulli_errors
 from ..pixels import as_images
 from ..randomness import normal
 from .complexity import complexity_nats
@@ -181,9 +181,8 @@ def _by_passes(model: Scored, images: Tensor, told: Tensor, seed: int, batch_siz
 
 def terms_of(outcome: ForwardPass) -> tuple[Tensor, Tensor]:
     """-log p(x | z) and KL of each image of a pass, [B] in nats."""
-    per_pixel = F.softplus(outcome.logits) - outcome.images * outcome.logits
     kl = outcome.extra.get(KL_NATS, gaussian_kl(outcome.mean, outcome.logvar))
-    return per_pixel.flatten(1).sum(dim=1), kl.sum(dim=1)
+    return bernoulli_errors(outcome.images, outcome.logits), kl.sum(dim=1)
 
 
 @torch.no_grad()

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...models import ForwardPass, ImageShape, Model
+from ...objectives import bernoulli_errors
 from .nets import Conditional, GaussianHead, Perceptron, PixelNet
 from .passes import Chain, Generative, Ladder, Layers
 
@@ -62,8 +62,8 @@ class Hierarchy(Model):
     def log_weights(self, images: Tensor, condition: Tensor, noise: Tensor) -> Tensor:
         """Log p(x, z_1 .. z_L) - log q(z_1 .. z_L | x) of the codes that `noise` [B, D] draws, nats, [B]."""
         layers = self.layers(images, condition, noise)
-        logits, pixels = self.generative.pixels(layers.codes[-1], condition).flatten(1), images.flatten(1)
-        return (pixels * logits - F.softplus(logits)).sum(dim=1) - layers.log_ratios().sum(dim=1)
+        logits = self.generative.pixels(layers.codes[-1], condition)
+        return -bernoulli_errors(images, logits) - layers.log_ratios().sum(dim=1)
 
     def encode(self, images: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of the innovations with every other layer at its mean, each [B, D]."""

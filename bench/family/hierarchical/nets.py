@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...models import ImageShape
+from ...models import ImageShape, batch_normalised
 from .gaussian import Gaussian
 
 SLOPE = 0.1
@@ -23,19 +23,7 @@ class BatchNorm(nn.BatchNorm1d):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, units] to the same."""
-        mean, variance = self.running_mean, self.running_var
-        assert mean is not None
-        normed = F.batch_norm(
-            x.to(mean.dtype),
-            mean,
-            variance,
-            self.weight.to(mean.dtype),
-            self.bias.to(mean.dtype),
-            self.training,
-            self.momentum or 0.0,
-            self.eps,
-        )
-        return normed.to(x.dtype)
+        return batch_normalised(self, x)
 
 
 class Perceptron(nn.Module):

@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from disbench.metrics import Score
 
+from ...objectives import bernoulli_errors
 from ...randomness import normal
 from ...run import Run
 from ...tasks import Subject, Task
@@ -43,14 +43,9 @@ def bits_per_dimension(nats: float, dimensions: int) -> float:
     return nats / (dimensions * math.log(2))
 
 
-def log_likelihood(images: Tensor, logits: Tensor) -> Tensor:
-    """Log p(x | z) of images [B, C, H, W] in nats, [B]."""
-    return (images * logits - F.softplus(logits)).flatten(1).sum(dim=1)
-
-
 def bounds(images: Tensor, passes: list[Inference]) -> tuple[Tensor, Tensor]:
     """ELBO with the KL of each group in closed form, averaged over passes, and their importance-weighted bound, [B]."""
-    likelihood = torch.stack([log_likelihood(images, seen.logits) for seen in passes])
+    likelihood = torch.stack([-bernoulli_errors(images, seen.logits) for seen in passes])
     kl = torch.stack([seen.kl.sum(dim=1) for seen in passes])
     weights = likelihood + torch.stack([seen.log_weight for seen in passes])
     return (likelihood - kl).mean(dim=0), weights.logsumexp(dim=0) - math.log(len(passes))

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...models import batch_normalised
 from .convolution import Convolution
 from .squeeze_excitation import SqueezeExcitation
 
@@ -24,21 +25,7 @@ class BatchNorm(nn.BatchNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] to the same."""
-        mean = self.running_mean
-        assert mean is not None
-        if x.dtype == mean.dtype:
-            return super().forward(x)
-        normed = F.batch_norm(
-            x.to(mean.dtype),
-            mean,
-            self.running_var,
-            self.weight.to(mean.dtype),
-            self.bias.to(mean.dtype),
-            self.training,
-            self.momentum or 0.0,
-            self.eps,
-        )
-        return normed.to(x.dtype)
+        return batch_normalised(self, x)
 
 
 class Reduction(nn.Module):

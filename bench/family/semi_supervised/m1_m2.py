@@ -12,7 +12,7 @@ from disbench.metrics import gaussian_kl, log_gaussian
 
 from ...models import KL_NATS, VAE, ForwardPass, ImageShape, Model
 from ...models.small_patch import small_patch
-from ...objectives import Setting
+from ...objectives import Setting, bernoulli_errors
 from . import classes as as_class
 from .m1 import softplus_vae
 from .m2 import (
@@ -76,8 +76,7 @@ class Stacked(Model):
         z1 = mean + torch.exp(0.5 * logvar) * noise[:, latents + 1 :]
         logits = self.first.decode(z1.to(low), images.new_zeros(len(images), 0)).to(noise.dtype)
         pixels = images.to(noise.dtype)
-        errors = F.softplus(logits).flatten(1).sum(dim=1) - (pixels * logits).flatten(1).sum(dim=1)
-        first_bound = errors + gaussian_kl(mean, logvar).sum(dim=1)
+        first_bound = bernoulli_errors(pixels, logits) + gaussian_kl(mean, logvar).sum(dim=1)
 
         told, data = condition.to(noise.dtype), z1.detach()
         log_q = self.classifier(data.to(low)).to(noise.dtype).log_softmax(dim=1)
