@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .models import add_model_arguments, asked_models
 from .sweep import Commands
 
 
@@ -41,15 +42,7 @@ def add_commands(commands: Commands[Any]) -> None:
     command.add_argument(
         "--condition", metavar="FACTOR=CLASS", help="what conditional models are told, e.g. shape=heart"
     )
-    command.add_argument("--run", metavar="ID", help="one model, by its run id")
-    command.add_argument("--objective", metavar="NAME", help="only models of this objective")
-    command.add_argument("--strength", type=float, metavar="S", help="only models of this strength")
-    command.add_argument(
-        "--seed", type=int, metavar="N", help="only models of this seed (default: the smallest)"
-    )
-    command.add_argument(
-        "--draw", type=int, default=0, metavar="N", help="another draw of images, masks, pixels (default: 0)"
-    )
+    add_model_arguments(command, "images, masks, pixels")
     command.add_argument(
         "--out", metavar="FOLDER", type=Path, help="where files go (default: DIR/imputation)"
     )
@@ -58,19 +51,10 @@ def add_commands(commands: Commands[Any]) -> None:
 
 def handle(arguments: argparse.Namespace) -> int:
     """Write the files; print the path of each picture, and the numbers beside it."""
-    from ..bad_input import BadInput
-    from ..generation import Which, chosen_models
     from ..imputation.save import Wanted, read_images, save_imputed
     from ..one_line import one_line
-    from ..store import Store
 
-    if arguments.draw < 0:
-        raise BadInput(f"--draw must be at least 0, got {arguments.draw}")
-    store = Store.existing(arguments.folder)
-    store.study()  # refused if it makes no sense to this version
-    if arguments.out is None:
-        store.refuse_links_out("imputation")
-    which = Which(arguments.run, arguments.objective, arguments.strength, arguments.seed)
+    store, rows = asked_models(arguments, "imputation")
     wanted = Wanted(
         missing=arguments.missing,
         share=arguments.share,
@@ -87,7 +71,7 @@ def handle(arguments: argparse.Namespace) -> int:
     def note(line: str) -> None:
         print(one_line(line), file=sys.stderr, flush=True)
 
-    for path, numbers in save_imputed(store, chosen_models(store, which), folder, wanted, given, note):
+    for path, numbers in save_imputed(store, rows, folder, wanted, given, note):
         print(path)
         for name, unit in (("rmse", "RMSE"), ("nats", "log p(missing | seen), nats an image")):
             if numbers[name] is not None:

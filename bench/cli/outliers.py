@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from .models import add_model_arguments, asked_models
 from .sweep import Commands, listed
 
 
@@ -37,15 +38,7 @@ def add_commands(commands: Commands[Any]) -> None:
         "--regret-draws", type=int, default=16, metavar="N",
         help="codes an image that a posterior is fitted to: at least; two a latent where that is more (default: 16)",
     )  # fmt: skip
-    command.add_argument("--run", metavar="ID", help="one model, by its run id")
-    command.add_argument("--objective", metavar="NAME", help="only models of this objective")
-    command.add_argument("--strength", type=float, metavar="S", help="only models of this strength")
-    command.add_argument(
-        "--seed", type=int, metavar="N", help="only models of this seed (default: the smallest)"
-    )
-    command.add_argument(
-        "--draw", type=int, default=0, metavar="N", help="another draw of codes (default: 0)"
-    )
+    add_model_arguments(command, "codes")
     command.add_argument("--json", action="store_true", help="print JSON alone")
     command.add_argument("--out", metavar="FOLDER", type=Path, help="where files go (default: DIR/outliers)")
     command.set_defaults(handle=handle)
@@ -54,19 +47,11 @@ def add_commands(commands: Commands[Any]) -> None:
 def handle(arguments: argparse.Namespace) -> int:
     """Score, print a table a model, and write histograms and scores, each as it is there."""
     from ..bad_input import BadInput
-    from ..generation import Which, chosen_models
     from ..generation.save import names_of
     from ..one_line import one_line
     from ..outliers.comparison import Wanted, as_markdown, comparisons, save
-    from ..store import Store
 
-    if arguments.draw < 0:
-        raise BadInput(f"--draw must be at least 0, got {arguments.draw}")
-    store = Store.existing(arguments.folder)
-    store.study()  # refused if it makes no sense to this version
-    if arguments.out is None:
-        store.refuse_links_out("outliers")
-    rows = chosen_models(store, Which(arguments.run, arguments.objective, arguments.strength, arguments.seed))
+    store, rows = asked_models(arguments, "outliers")
     wanted = Wanted(
         tuple(listed(arguments.against)) if arguments.against else (),
         images=arguments.images,

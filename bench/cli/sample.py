@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .models import add_model_arguments, asked_models
 from .sweep import Commands, listed
 
 
@@ -20,12 +21,7 @@ def add_commands(commands: Commands[Any]) -> None:
         "--kind", default="", metavar="A,B",
         help="prior, aggregate, reconstruction, interpolation, traversal, layers (default: all)",
     )  # fmt: skip
-    command.add_argument("--run", metavar="ID", help="one model, by its run id")
-    command.add_argument("--objective", metavar="NAME", help="only models of this objective")
-    command.add_argument("--strength", type=float, metavar="S", help="only models of this strength")
-    command.add_argument(
-        "--seed", type=int, metavar="N", help="only models of this seed (default: the smallest)"
-    )
+    add_model_arguments(command, "codes and images")
     command.add_argument("--count", type=int, default=8, metavar="N", help="images across (default: 8)")
     command.add_argument(
         "--condition", metavar="FACTOR=CLASS", help="what conditional models are told, e.g. shape=heart"
@@ -46,9 +42,6 @@ def add_commands(commands: Commands[Any]) -> None:
         "--spherical", action="store_true", help="interpolate on a great circle, not on a line"
     )
     command.add_argument(
-        "--draw", type=int, default=0, metavar="N", help="another draw of codes and images (default: 0)"
-    )
-    command.add_argument(
         "--out", metavar="FOLDER", type=Path, help="where PNG files go (default: DIR/samples)"
     )
     command.set_defaults(handle=handle)
@@ -56,27 +49,19 @@ def add_commands(commands: Commands[Any]) -> None:
 
 def handle(arguments: argparse.Namespace) -> int:
     """Write the grids and print their paths."""
-    from ..bad_input import BadInput
-    from ..generation import KINDS, Which, chosen_models, save_grids
+    from ..generation import KINDS, save_grids
     from ..one_line import one_line
-    from ..store import Store
 
-    if arguments.draw < 0:
-        raise BadInput(f"--draw must be at least 0, got {arguments.draw}")
-    store = Store.existing(arguments.folder)
-    store.study()  # refused if it makes no sense to this version
-    if arguments.out is None:
-        store.refuse_links_out("samples")
+    store, rows = asked_models(arguments, "samples")
     every = [] if arguments.text else list(KINDS)
     kinds = listed(arguments.kind) if arguments.kind else every
-    which = Which(arguments.run, arguments.objective, arguments.strength, arguments.seed)
 
     def note(line: str) -> None:
         print(one_line(line), file=sys.stderr, flush=True)
 
     paths = save_grids(
         store,
-        chosen_models(store, which),
+        rows,
         kinds,
         arguments.out or store.folder / "samples",
         condition=arguments.condition,
