@@ -24,4 +24,15 @@ def variants(rows: pd.DataFrame) -> pd.Series[str]:
 def flat(configuration: Mapping[str, Any]) -> dict[str, str]:
     """What of a configuration can make a variant, options included."""
     kept = {key: value for key, value in configuration.items() if key not in NOT_A_VARIANT}
-    return {key: str(value) for key, value in {**kept, **kept.pop("options", {})}.items() if key != "options"}
+    return {
+        key: worded(value) for key, value in {**kept, **kept.pop("options", {})}.items() if key != "options"
+    }
+
+
+def worded(value: Any) -> str:
+    """A value in words: `extrapolation shape 0.67` for tables in tables, `none` for nothing."""
+    if isinstance(value, Mapping):
+        return " ".join(f"{key} {worded(part)}" for key, part in value.items())
+    if isinstance(value, list | tuple):
+        return "/".join(map(worded, value))
+    return "none" if value is None else str(value)

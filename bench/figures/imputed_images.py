@@ -15,7 +15,7 @@ from ..models import Model
 from ..run import Run
 from ..store import Store
 from .arms import by_subject
-from .page import Block, arm_by_arm, page
+from .page import Block, arm_by_arm, page, room_for, wrapped
 from .tiles import Pixels, draw_mosaic, mosaic
 from .trained import shown_models
 
@@ -25,7 +25,7 @@ IMAGES, DRAWS, STEPS = 5, 4, 60
 NAMES = ("image", "seen", *("draw",) * DRAWS, "mean", "kNN")
 
 EACH, IN_ALL, COLUMNS = 1, 12, 3
-TILE = 0.22
+TILE, GAP = 0.22, 0.25
 
 SCORED = "imputation_nats_model_half"
 """Rows that have it are of studies that ask for imputation; no other pays for these pictures."""
@@ -46,15 +46,16 @@ def draw_imputed_images(rows: pd.DataFrame, store: Store) -> Figure | None:
     for subject, arms in subjects.items():
         panels, slots = arm_by_arm([1] * len(arms), COLUMNS)
         size = (TILE * len(NAMES), TILE * IMAGES)
-        blocks.append(
-            Block(subject, panels, min(COLUMNS, panels), size, (0.25, 0.7), left=0.1, bottom=0.4, slots=slots)
-        )
+        titles = [arm.model(strength) for arm, strength, _ in sheets if arm.subject == subject]
+        top = room_for(titles, size[0] + GAP)
+        columns, gaps = min(COLUMNS, panels), (GAP, 0.47 + top)
+        blocks.append(Block(subject, panels, columns, size, gaps, left=0.1, top=top, bottom=0.4, slots=slots))
     figure, places = page(blocks)
     for subject, axes_of in zip(subjects, places, strict=True):
         members = [sheet for sheet in sheets if sheet[0].subject == subject]
         for (arm, strength, sheet), axes in zip(members, axes_of, strict=True):
             draw_mosaic(axes, sheet, IMAGES)
-            axes.set_title(arm.model(strength), loc="left")
+            axes.set_title(wrapped(arm.model(strength), TILE * len(NAMES) + GAP), loc="left")
             width = sheet.shape[1] / len(NAMES)
             axes.set_xticks([(n + 0.5) * width for n in range(len(NAMES))], NAMES)
             axes.tick_params(axis="x", length=0, labelsize=6, pad=2, rotation=90)
