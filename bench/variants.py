@@ -30,8 +30,10 @@ def flat(configuration: Mapping[str, Any]) -> dict[str, str]:
 
 
 def worded(value: Any) -> str:
-    """A value in words: `extrapolation shape 0.67` for tables in tables, `none` for nothing."""
+    """A value in words: `shape 0.67` for an extrapolation of shape, `none` for nothing."""
     if isinstance(value, Mapping):
+        if len(value) == 1 and isinstance(inner := next(iter(value.values())), Mapping):
+            return worded(inner)
         return " ".join(f"{key} {worded(part)}" for key, part in value.items())
     if isinstance(value, list | tuple):
         return "/".join(map(worded, value))
