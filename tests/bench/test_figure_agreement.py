@@ -27,11 +27,11 @@ def scored(names, *, data_sets=("dsprites",), models=4, seed=0) -> pd.DataFrame:
     """Rows with these scores and no others, in two clusters: one follows the seed, the other goes against it."""
     rows = invented(["beta_vae"], [1.0, 4.0, 8.0], models, data_sets=data_sets)
     random = np.random.default_rng(seed)
-    rows = rows.assign(**dict.fromkeys(NAMES, np.nan))
+    rows = rows.assign(**dict.fromkeys(NAMES, np.nan)).copy()
     for number, name in enumerate(names):
         turn = (1 if number % 2 else -1) * (-1 if SCORES[name].direction == "lower" else 1)
         rows[name] = turn * rows["seed"] + random.normal(size=len(rows))
-    return rows
+    return rows.copy()  # in one piece: hundreds of columns, one by one
 
 
 def triangle(figure: Figure, panel: int = 0) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from disbench.bench.checkpoint import CohortCheckpoint
 from disbench.bench.cli import main
 from disbench.bench.cohort import train
 from disbench.bench.run import Cohort, Plan
-from disbench.bench.store import Store, merge
+from disbench.bench.store import Store, merge, schema
 from disbench.bench.store.parquet_files import save_table
 from disbench.bench.study import parse_study
 from disbench.datasets import load
@@ -43,7 +43,7 @@ def rewrite(folder: Path, change) -> None:
         rows = [row for row in map(change, table.to_pylist()) if row is not None]
         path.unlink()
         if rows:
-            save_table(type(table).from_pylist(rows, schema=table.schema), path)
+            save_table(type(table).from_pylist(rows, schema=schema()), path)
 
 
 def files(folder: Path) -> dict[Path, bytes]:
