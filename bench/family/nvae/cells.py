@@ -25,6 +25,8 @@ class BatchNorm(nn.BatchNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] to the same."""
+        if self.momentum is None:  # while moments are re-estimated: of all batches alike
+            return super().forward(x)
         return batch_normalised(self, x)
 
 
