@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from disbench.bench import checkpoint as checkpoint_module
 from disbench.bench.batches import Batches
@@ -201,7 +201,7 @@ def test_a_recorded_step_is_the_step(make, digits):
             outcome = step()
 
         def replay():
-            for kept, fresh in zip(outcome, step(), strict=True):
+            for kept, fresh in zip(tree_leaves(outcome), tree_leaves(step()), strict=True):
                 kept.copy_(fresh)
 
         return Recorded(replay, outcome)

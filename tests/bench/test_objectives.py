@@ -60,7 +60,7 @@ def test_terms_by_hand():
 def test_reconstruction_sums_pixels_and_averages_images():
     """The field's convention; torch's default of a mean over pixels would weaken it a thousandfold."""
     outcome = forward_pass(batch=8)
-    twice = ForwardPass(*(torch.cat((part, part)) for part in outcome))
+    twice = ForwardPass(*(torch.cat((part, part)) for part in outcome[:5]))
     assert reconstruction(twice).item() == pytest.approx(reconstruction(outcome).item())
     probability = outcome.logits.sigmoid()
     per_pixel = -(outcome.images * probability.log() + (1 - outcome.images) * (1 - probability).log())
@@ -188,7 +188,7 @@ def options_of(name):
 def test_gradients_against_finite_differences(name):
     """Gradients with respect to logits, means, log-variances and codes."""
     outcome = forward_pass(batch=4, latents=2)
-    inputs = [part.clone().requires_grad_() for part in outcome[1:]]
+    inputs = [part.clone().requires_grad_() for part in outcome[1:5]]
     for options in options_of(name):
         assert torch.autograd.gradcheck(
             lambda *parts, options=options: loss(
