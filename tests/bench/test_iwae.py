@@ -92,7 +92,7 @@ def test_more_codes_make_it_tighter():
 def test_gradients_against_finite_differences():
     """With three codes an image."""
     outcome = pass_of(3, images=2)
-    inputs = [part.clone().requires_grad_() for part in outcome[1:]]
+    inputs = [part.clone().requires_grad_() for part in outcome[1:5]]
     assert torch.autograd.gradcheck(lambda *parts: loss(ForwardPass(outcome.images, *parts)), inputs)
 
 
