@@ -83,20 +83,14 @@ DEPTHS = {
 
 
 def schema(legend: Legend | None = None) -> pa.Schema:
-    """The columns that a row can have, the same whatever a cohort computed, so that any number reads as one table."""
+    """The columns of every row file, the same whatever a cohort computed, so that any number reads as one table."""
     columns = (legend or Legend.of_code()).columns
     return pa.schema(ROW_FIELDS | {name: DEPTHS[column.kind] for name, column in columns.items()})
 
 
 def save_rows(folder: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keep rows in a file of their own, without the scores that none of them has: those are most, and read as null."""
-    table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema())
-    empty = [
-        column
-        for column in table.column_names
-        if column not in ROW_FIELDS and table[column].null_count == len(table)
-    ]
-    save_table(table.drop_columns(empty), new_file(folder, name))
+    """Keep rows in a file of their own."""
+    save_table(pa.Table.from_pylist([dict(row) for row in rows], schema=schema()), new_file(folder, name))
 
 
 def new_file(folder: Path, name: str) -> Path:
