@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .own_model import Evaluation as Evaluation
     from .own_model import evaluate as evaluate
     from .study import Study as Study
-    from .study import load_study as load_study
+    from .study_loading import load_study as load_study
     from .sweep import sweep as sweep
 
 HOMES = {
@@ -61,7 +61,7 @@ HOMES = {
     "Evaluation": "own_model",
     "evaluate": "own_model",
     "Study": "study",
-    "load_study": "study",
+    "load_study": "study_loading",
     "sweep": "sweep",
 }
 """The module of each name, imported when the name is asked for: `disbench table` should not wait for PyTorch."""

@@ -22,7 +22,8 @@ from .queue import flops_an_image, queued
 from .run import Cohort, Plan, Run
 from .run_model import build_model
 from .store import Store, refuse_other_study
-from .study import Study, load_study
+from .study import Study
+from .study_loading import load_study
 from .sweep import Workers, check_choices, further_scores, request_of, with_earlier_metrics
 from .training_state import helper_module
 

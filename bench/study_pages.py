@@ -13,7 +13,8 @@ from .catalogue import OBJECTIVES
 from .legend import Legend
 from .published import TAGS, PublishedNumber
 from .scales import changes, scales_of, shown
-from .study import Arm, Study, load_study, shipped_studies, study_document
+from .study import Arm, Study
+from .study_loading import load_study, shipped_studies, study_document
 from .tables import ARROWS, HEADINGS
 
 MADE_BY = "disbench studies pages docs/studies"

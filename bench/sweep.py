@@ -21,7 +21,8 @@ from .queue import queued
 from .resources import resources_for
 from .run import LIKELIHOOD, Plan, Run, likelihood_in
 from .store import Store
-from .study import Study, load_study
+from .study import Study
+from .study_loading import load_study
 
 Workers = int | Literal["all"] | None
 

@@ -50,7 +50,7 @@ def handle(arguments: argparse.Namespace) -> int:
     """Sweep undisturbed, sweep under each seed's faults, and say what differs; 1 if anything does."""
     from ..faults import FAULTS, OWN_STUDY, Order, as_lines, disturbed, undisturbed
     from ..faults.processes import TRAINS
-    from ..study import load_study
+    from ..study_loading import load_study
 
     if arguments.list:
         for name, fault in FAULTS.items():

@@ -135,7 +135,7 @@ def show_published(arguments: argparse.Namespace) -> int:
     from ..published.comparison import READ, columns_of, compared
     from ..published.formats import FORMATS
     from ..store import Store
-    from ..study import shipped_studies, study_document
+    from ..study_loading import shipped_studies, study_document
 
     if arguments.scores:
         raise BadInput(

@@ -60,7 +60,7 @@ def handle(arguments: argparse.Namespace) -> int:
     if arguments.seeds is not None:
         overrides["seeds"] = arguments.seeds
     from ..simulation import Conditions, as_mapping, as_text, simulate
-    from ..study import load_study
+    from ..study_loading import load_study
 
     given = {
         "losses_per_day": arguments.failures_per_gpu_day,

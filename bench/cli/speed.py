@@ -50,7 +50,7 @@ def handle(arguments: argparse.Namespace) -> int:
     from ..speed.cost import cost
     from ..speed.machine import rates
     from ..speed.report import as_mapping
-    from ..study import parse_study
+    from ..study_loading import parse_study
 
     for name in arguments.lowering:
         if name not in LOWERINGS:

@@ -25,7 +25,7 @@ def add_commands(commands: Commands[Any]) -> None:
 
 def list_studies(arguments: argparse.Namespace) -> int:
     """Name, size and title of each shipped study."""
-    from ..study import load_study, shipped_studies
+    from ..study_loading import load_study, shipped_studies
 
     for name in shipped_studies():
         study = load_study(name)
@@ -36,7 +36,7 @@ def list_studies(arguments: argparse.Namespace) -> int:
 def show_study(arguments: argparse.Namespace) -> int:
     """The file of a shipped study."""
     from ..bad_input import unknown
-    from ..study import shipped_studies
+    from ..study_loading import shipped_studies
 
     shipped = shipped_studies()
     if arguments.name not in shipped:

@@ -73,7 +73,7 @@ def handle(arguments: argparse.Namespace) -> int:
     if arguments.json and not arguments.dry_run:
         raise BadInput("--json goes with --dry-run; `disbench table DIR --format json` prints results")
     from ..executors import detached
-    from ..study import load_study
+    from ..study_loading import load_study
     from ..sweep import sweep
     from ..tables import as_markdown, summary
 
@@ -121,7 +121,7 @@ def handle(arguments: argparse.Namespace) -> int:
 def say_scale(name: str, scale: str) -> None:
     """Say on standard error what a size changes, so that nobody takes a smoke test for the paper's table."""
     from ..scales import changes
-    from ..study import study_document
+    from ..study_loading import study_document
 
     document, where = study_document(name)
     changed = "; ".join(changes(document, scale, where)) or "the study as it is written"

@@ -14,7 +14,8 @@ from ..bad_input import BadInput
 from ..catalogue import OBJECTIVES
 from ..duration import duration
 from ..scales import FULL
-from ..study import Study, load_study, shipped_studies
+from ..study import Study
+from ..study_loading import load_study, shipped_studies
 
 MOST_SECONDS = 1e9
 """Of a model: thirty years; more is no time."""

@@ -20,7 +20,7 @@ REMEDY = "delete it and repeat the `disbench sweep` that began the folder, which
 
 def read_study(path: Path) -> Study:
     """The study of a folder; `BadInput` if its file is damaged, not ours, or may not be read."""
-    from ..study import stored_study
+    from ..study_loading import stored_study
 
     content = study_bytes(path)
     try:

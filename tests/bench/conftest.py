@@ -10,7 +10,7 @@ import torch
 
 from disbench.bench import Study, sweep
 from disbench.bench.store import Store
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 
 TINY = {
     "name": "tiny",

@@ -30,7 +30,7 @@ from disbench.bench.models.small_patch import small_patch
 from disbench.bench.run import Cohort, EvaluationPlan, Run
 from disbench.bench.run_model import Conditioning, one_model
 from disbench.bench.store import Store
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 from disbench.bench.tasks import Subject
 from disbench.datasets import compositional, held_out, load
 from disbench.metrics import gaussian_kl

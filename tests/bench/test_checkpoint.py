@@ -14,7 +14,7 @@ from disbench.bench.checkpoint import CohortCheckpoint, interrupted, metadata, p
 from disbench.bench.cohort import train
 from disbench.bench.run import Cohort
 from disbench.bench.store import Store
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 from disbench.bench.training_state import TrainingState
 from disbench.datasets import load
 

@@ -10,7 +10,7 @@ from command_line import run
 from disbench.bench.analysis.comparison import comparison
 from disbench.bench.analysis.recommendation import recommendation
 from disbench.bench.analysis.variance import variance_shares
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 
 STUDY = {
     "name": "choosing",

@@ -8,7 +8,7 @@ from disbench.bench.cohort_plan import LARGEST, Trial, Trials, best_plan
 from disbench.bench.lowering import TRIED
 from disbench.bench.out_of_memory import is_out_of_memory
 from disbench.bench.run import Plan
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 from disbench.datasets import load
 
 GIB = 2**30

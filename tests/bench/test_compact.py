@@ -16,7 +16,7 @@ import torch
 from disbench.bench import BadInput, atomic_file, sweep
 from disbench.bench.cli import main
 from disbench.bench.store import Store, compaction, listing, reading
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 
 KINDS = ("cohorts", "history", "weights")
 

@@ -31,7 +31,7 @@ from disbench.bench.randomness import normal
 from disbench.bench.run import Cohort, EvaluationPlan, Run
 from disbench.bench.run_model import built, noise_width, nothing, one_model
 from disbench.bench.store import Store
-from disbench.bench.study import load_study, parse_study
+from disbench.bench.study_loading import load_study, parse_study
 from disbench.bench.task_catalogue import TASKS
 from disbench.bench.tasks import Subject
 from disbench.datasets import load

@@ -23,7 +23,7 @@ from disbench.bench.run_model import (
     noise_width,
     with_parameters,
 )
-from disbench.bench.study import load_study
+from disbench.bench.study_loading import load_study
 from disbench.bench.task_catalogue import TASKS
 from disbench.bench.tasks import Subject
 from disbench.bench.tasks.probes import hidden_features

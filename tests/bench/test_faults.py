@@ -33,7 +33,7 @@ from disbench.bench.faults.switches import (
 )
 from disbench.bench.run import Cohort
 from disbench.bench.store import Store
-from disbench.bench.study import load_study
+from disbench.bench.study_loading import load_study
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
 

@@ -9,7 +9,7 @@ from disbench.bench.figures import FIGURES
 from disbench.bench.figures.collapse import KINDS, diagnosed
 from disbench.bench.figures.style import look
 from disbench.bench.store import Store
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 
 ODD = {
     "name": "odd",

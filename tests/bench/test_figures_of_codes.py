@@ -19,7 +19,7 @@ from disbench.bench.figures.trained import encoded, shown_models
 from disbench.bench.figures.traversal_film import FRAMES, MILLISECONDS, film, film_name, gif, traversal_films
 from disbench.bench.figures.traversals import JUDGED
 from disbench.bench.store import Store
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 
 PLANE = {
     "name": "plane",

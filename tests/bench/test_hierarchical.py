@@ -29,7 +29,7 @@ from disbench.bench.objectives import Setting, reconstruction
 from disbench.bench.run import Cohort, EvaluationPlan, Run
 from disbench.bench.run_model import one_model, with_parameters
 from disbench.bench.store import Store
-from disbench.bench.study import load_study, parse_study
+from disbench.bench.study_loading import load_study, parse_study
 from disbench.bench.task_catalogue import TASKS
 from disbench.bench.tasks import Subject
 from disbench.datasets import load

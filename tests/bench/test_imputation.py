@@ -37,7 +37,7 @@ from disbench.bench.imputation.save import Given, Wanted, named
 from disbench.bench.models import VAE
 from disbench.bench.run_model import Conditioning
 from disbench.bench.store import Store
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 from disbench.bench.task_catalogue import TASKS
 from disbench.bench.tasks import Subject
 from disbench.bench.tasks.imputation import chosen

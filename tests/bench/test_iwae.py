@@ -16,7 +16,7 @@ from disbench.bench.objectives import Setting
 from disbench.bench.run import Cohort, EvaluationPlan, Run
 from disbench.bench.run_model import one_model
 from disbench.bench.speed.cost import flops_of
-from disbench.bench.study import load_study, parse_study
+from disbench.bench.study_loading import load_study, parse_study
 from disbench.datasets import load
 
 PLAN = EvaluationPlan(samples=100, test_samples=50, metrics=())

@@ -21,7 +21,7 @@ from disbench.bench.models import initial_parameters
 from disbench.bench.objectives import Setting
 from disbench.bench.run import Cohort, EvaluationPlan, Run
 from disbench.bench.run_model import one_model
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 from disbench.datasets import load
 from disbench.metrics import infomec
 

@@ -25,7 +25,7 @@ from disbench.bench.likelihood import (
 from disbench.bench.report import as_toml
 from disbench.bench.run_model import Conditioning
 from disbench.bench.store import Store
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 from disbench.bench.tables import as_markdown, summary
 from disbench.datasets import load
 from disbench.metrics.likelihood import bernoulli_likelihood, elbo_terms

@@ -137,7 +137,7 @@ class Fates:
 @pytest.fixture
 def four_cohorts(tiny):
     """One model each, seeds 0 to 3."""
-    from disbench.bench.study import load_study
+    from disbench.bench.study_loading import load_study
 
     runs = load_study(tiny, {"seeds": 4, "arms.0.strengths": [1]}).runs()
     return [Cohort((run,)) for run in runs if run.objective == "beta_vae"]

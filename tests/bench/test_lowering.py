@@ -22,7 +22,7 @@ from disbench.bench.lowering import (
     transposed_by_phases,
 )
 from disbench.bench.run import Cohort
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 from disbench.datasets import load
 
 

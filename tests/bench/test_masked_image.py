@@ -22,7 +22,7 @@ from disbench.bench.family.masked_image import (
 from disbench.bench.models import PLAIN_ARCHITECTURES, initial_parameters, small_patch
 from disbench.bench.run import Cohort, EvaluationPlan, Run
 from disbench.bench.run_model import one_model, with_parameters
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 from disbench.datasets import entry, load
 
 ONE = torch.tensor(1.0, dtype=torch.float64)

@@ -16,7 +16,7 @@ from disbench.bench.cohort import train
 from disbench.bench.run import Cohort, Plan
 from disbench.bench.store import Store, merge, schema
 from disbench.bench.store.parquet_files import save_table
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 from disbench.datasets import load
 
 PROVENANCE = ["train_seconds", "evaluate_seconds", "finished_at"]

@@ -17,7 +17,7 @@ from disbench.bench.objectives import Setting
 from disbench.bench.run import Cohort, EvaluationPlan, Run
 from disbench.bench.run_model import Conditioning, one_model
 from disbench.bench.store import Store
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 from disbench.datasets import load
 
 SETTING = Setting(1797, torch.tensor(0.0, dtype=torch.float64))

@@ -27,7 +27,7 @@ from disbench.bench.outliers.complexity import filters
 from disbench.bench.run import EvaluationPlan, Run
 from disbench.bench.run_model import built, nothing
 from disbench.bench.store import Store
-from disbench.bench.study import load_study
+from disbench.bench.study_loading import load_study
 from disbench.bench.task_catalogue import TASKS
 from disbench.bench.tasks import Subject
 from disbench.bench.tasks import outliers as task

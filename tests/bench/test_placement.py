@@ -20,7 +20,7 @@ from disbench.bench.placement import (
 )
 from disbench.bench.queue import counted_cost, queued
 from disbench.bench.run import Cohort, Plan, cohorts
-from disbench.bench.study import load_study, parse_study
+from disbench.bench.study_loading import load_study, parse_study
 from disbench.bench.training_state import TrainingState
 
 

@@ -21,7 +21,7 @@ from disbench.bench.published.comparison import columns_of, compared, history_me
 from disbench.bench.published.formats import FORMATS
 from disbench.bench.published.verdict import measured, tolerance, verdict
 from disbench.bench.store import Store
-from disbench.bench.study import parse_study, shipped_studies, study_document
+from disbench.bench.study_loading import parse_study, shipped_studies, study_document
 
 T_2 = 4.302652729749464
 """Student's two-sided quantile at 95 % with 2 degrees of freedom, from printed tables: 4.3027."""

@@ -29,7 +29,7 @@ from disbench.bench.progress import Progress
 from disbench.bench.resources import Resources
 from disbench.bench.run import Cohort, Plan
 from disbench.bench.store import Store
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 from disbench.bench.work import CohortEnd
 from disbench.datasets import load
 

@@ -15,7 +15,7 @@ from disbench.bench.evaluation import SCORES
 from disbench.bench.figures import FIGURES
 from disbench.bench.report import as_toml, best, fitted, repeat_command, save_report
 from disbench.bench.store import Store, schema
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 from disbench.bench.tables import parts, shown_scores, summary
 
 

@@ -11,7 +11,7 @@ from disbench.bench.executors import EXECUTORS
 from disbench.bench.executors.engine import imported
 from disbench.bench.resources import OWN, Resources, resources_for, seconds_of
 from disbench.bench.store import Store
-from disbench.bench.study import load_study, parse_study
+from disbench.bench.study_loading import load_study, parse_study
 
 ALL = tuple(Resources.model_fields)
 TINY = {"name": "mine", "data_set": "digits", "architecture": "small_patch", "arms": [{"objective": "vae"}]}

@@ -8,7 +8,7 @@ from disbench.bench.forecast import ASSUMED_RATE
 from disbench.bench.queue import flops_an_image
 from disbench.bench.report.provenance import as_toml, repeat_command
 from disbench.bench.scales import SCALES, changes
-from disbench.bench.study import parse_study, shipped_studies, study_document
+from disbench.bench.study_loading import parse_study, shipped_studies, study_document
 
 DOCUMENT = {
     "name": "mine",

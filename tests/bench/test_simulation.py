@@ -16,7 +16,7 @@ from disbench.bench.simulation import POLICIES, Conditions, Policy, simulate
 from disbench.bench.simulation.conditions import DAY, Times, failures
 from disbench.bench.simulation.place import Attempt, SimulatedPlace
 from disbench.bench.simulation.simulate import worked_through
-from disbench.bench.study import load_study, parse_study
+from disbench.bench.study_loading import load_study, parse_study
 
 CALM = Conditions(
     flops_per_second=1e9,

@@ -36,7 +36,7 @@ from disbench.bench.executors.slurm_records import Ledger, Report, Submission, T
 from disbench.bench.resources import Resources
 from disbench.bench.run import Cohort, Plan
 from disbench.bench.store import Store
-from disbench.bench.study import load_study
+from disbench.bench.study_loading import load_study
 from disbench.datasets import load
 
 DISBENCH = str(Path(sys.executable).with_name("disbench"))

@@ -13,7 +13,7 @@ from disbench.bench.speed import Measured, Way, as_markdown, measure, save, ways
 from disbench.bench.speed.cost import Cost, bytes_of, flops_of
 from disbench.bench.speed.machine import Machine
 from disbench.bench.speed.report import as_mapping, limit
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 from disbench.bench.tally import Tally
 
 

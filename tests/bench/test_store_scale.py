@@ -17,7 +17,7 @@ from disbench.bench.run import Run
 from disbench.bench.store import HISTORY_FIELDS, Store, row_files
 from disbench.bench.store.register import Register
 from disbench.bench.store.times import later
-from disbench.bench.study import parse_study, shipped_studies
+from disbench.bench.study_loading import parse_study, shipped_studies
 from disbench.bench.tables import summary
 
 WATCHED = """

@@ -3,7 +3,7 @@
 import pytest
 
 from disbench.bench import BadInput, load_study
-from disbench.bench.study import parse_study, shipped_studies
+from disbench.bench.study_loading import parse_study, shipped_studies
 
 GOOD = {
     "name": "mine",

@@ -12,7 +12,7 @@ from disbench.bench import BadInput, Study, agreement, study_udr, sweep
 from disbench.bench.analysis.score_values import SUPERVISED
 from disbench.bench.run import Cohort, Run
 from disbench.bench.store import Store
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 
 STUDY = {
     "name": "seeds",

@@ -28,7 +28,7 @@ from disbench.bench.evaluation import SCORES
 from disbench.bench.executors.deaths import Deaths
 from disbench.bench.run import Cohort, Plan, Run
 from disbench.bench.store import Store
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 from disbench.bench.sweep import planner
 from disbench.bench.tables import history_table
 from disbench.datasets import load

@@ -26,7 +26,7 @@ from disbench.bench.family.weak_supervision.sharing import (
 from disbench.bench.models import small_patch
 from disbench.bench.run import Cohort, EvaluationPlan, Run
 from disbench.bench.run_model import build_model, one_model
-from disbench.bench.study import parse_study
+from disbench.bench.study_loading import parse_study
 from disbench.bench.training_part import training_part
 from disbench.datasets import entry, load
 
