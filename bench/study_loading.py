@@ -127,7 +127,10 @@ def override(document: dict[str, Any], key: str, value: Any, where: str) -> dict
     if not rest:
         if first in Arm.model_fields and isinstance(document.get("arms"), list):
             arms = [{**arm, first: value} if isinstance(arm, Mapping) else arm for arm in document["arms"]]
-            return {**document, "arms": arms}
+            # At the top too, for arms that are set after it; one data set takes the place of several.
+            several = (DATA_SETS_KEY,) if first == "data_set" else ()
+            others = {name: other for name, other in document.items() if name not in several}
+            return {**others, first: value, "arms": arms}
         return {**document, first: value}
     inner = document.get(first, {})
     if isinstance(inner, list):

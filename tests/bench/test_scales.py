@@ -40,6 +40,20 @@ def test_a_size_sets_what_set_would_and_set_comes_on_top():
     assert small.seeds == 2
 
 
+def test_arms_of_the_command_line_have_the_steps_of_the_size():
+    """They once had the full size's, under the small size's name."""
+    whole = load_study("dubois2019", {"arms": [{"objective": "vae"}]}, "reduced")
+    assert [arm.steps for arm in whole.arms] == [23_040]
+
+
+def test_one_data_set_takes_the_place_of_several():
+    """`--set data_set=digits` of a study over several: each arm once, on digits."""
+    several = {**DOCUMENT, "data_sets": ["dsprites", "digits"]}
+    several.pop("data_set", None)
+    study = parse_study(several, "mine.toml", {"data_set": "digits"}, "smoke")
+    assert [arm.data_set for arm in study.arms] == ["digits", "digits"]
+
+
 @pytest.mark.parametrize("scale", [None, "full"])
 def test_the_file_as_written_is_full(scale):
     """Without `--scale`, and with its full size, which sets nothing."""
