@@ -52,7 +52,9 @@ class ModelLoss:
         self.codes = run.batch_size * run.codes_an_image
         self.steps = run.steps
         self.keywords = {
-            name: run.options[name] for name in self.objective.loss_options if name != WEIGHT_DECAY
+            name: run.options[name]
+            for name in self.objective.loss_options
+            if name in run.options and name != WEIGHT_DECAY
         }
         self.model = lowered(build_model(run), lowering)
         self.run_in_training = Trained.of(self.objective, self.model)

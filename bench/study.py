@@ -31,7 +31,7 @@ from disbench.metrics import METRICS
 from .catalogue import OBJECTIVES
 from .data_content import content_digest
 from .likelihood import LikelihoodSettings
-from .objectives.setting import Choices
+from .objectives.setting import Takes
 from .published import Finding, PaperProtocol, PublishedNumber
 from .resources import Resources
 from .run import EvaluationPlan, Run
@@ -207,15 +207,19 @@ class Study(Strict):
 
 
 def resolved_options(arm: Arm) -> dict[str, str | float]:
-    """The arm's options with the objective's defaults filled in.
+    """The arm's options with the objective's defaults filled in; one that is off by default is there if it is named.
 
     Numbers are floats, or whole where the default is, so that 1 and 1.0 are one run.
     """
 
-    def resolved(name: str, takes: Choices | float) -> str | float:
+    def resolved(name: str, takes: Takes) -> str | float:
         if isinstance(takes, tuple):
             return str(arm.options.get(name, takes[0]))
         given = arm.options.get(name, takes)
+        assert given is not None
         return int(given) if isinstance(takes, int) else float(given)
 
-    return {name: resolved(name, takes) for name, takes in OBJECTIVES[arm.objective].options.items()}
+    options = OBJECTIVES[arm.objective].options.items()
+    return {
+        name: resolved(name, takes) for name, takes in options if takes is not None or name in arm.options
+    }

@@ -16,7 +16,7 @@ from disbench.metrics import METRICS, compute
 from .bad_input import BadInput, unknown
 from .catalogue import ARCHITECTURES, OBJECTIVES
 from .history import COLUMNS as HISTORY_COLUMNS
-from .objectives.setting import Choices
+from .objectives.setting import Takes
 from .precision import PRECISIONS
 from .published import PublishedNumber
 from .study import Arm, Correlation, Evaluation, Study, resolved_options
@@ -81,7 +81,7 @@ def check_names(arm: Arm, where: str) -> None:
         raise unknown("precision", arm.precision, PRECISIONS, where=where)
 
 
-def check_option(name: str, value: str | float, takes: Choices | float, where: str) -> None:
+def check_option(name: str, value: str | float, takes: Takes, where: str) -> None:
     """A word must be one of the choices, a number above zero, and whole where the default is."""
     if isinstance(takes, tuple):
         if value not in takes:
@@ -89,7 +89,8 @@ def check_option(name: str, value: str | float, takes: Choices | float, where: s
     elif isinstance(takes, int) and not (isinstance(value, int | float) and value >= 1 and value % 1 == 0):
         raise BadInput(f"{where}.{name} should be a whole number from 1 (default {takes}), got {value!r}")
     elif isinstance(value, str) or not (0 < value < math.inf):
-        raise BadInput(f"{where}.{name} should be a number above 0 (default {takes:g}), got {value!r}")
+        default = "off" if takes is None else f"{takes:g}"
+        raise BadInput(f"{where}.{name} should be a number above 0 (default {default}), got {value!r}")
 
 
 def check_strengths(arm: Arm, has_strength: bool, where: str) -> None:
@@ -229,6 +230,8 @@ def check_published(number: PublishedNumber, where: str) -> None:
         raise unknown("objective", number.objective, OBJECTIVES, where=where)
     if number.during and not 0 <= number.during[0] < number.during[1]:
         raise BadInput(f"{where}: during should be two steps, the earlier first, got {number.during}")
+    if number.every != 1 and not number.during:
+        raise BadInput(f"{where}: every goes with during, the steps that it thins")
     if number.spread is not None and number.models == 1:
         raise BadInput(f"{where}: one model has no spread")
 

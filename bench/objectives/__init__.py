@@ -12,14 +12,19 @@ from .objective import Choosing, Objective
 from .setting import Helper, Options, Setting
 from .telling import CLASS, Telling, Told
 from .terms import bernoulli_errors, kl, reconstruction
+from .warmup import WARMUP
 
 PLAIN_OBJECTIVES: dict[str, Objective] = {
-    "vae": Objective(vae, "VAE", None, "Kingma and Welling 2014"),
-    "beta_vae": Objective(beta_vae, "β-VAE", "β", "Higgins et al. 2017"),
+    "vae": Objective(vae, "VAE", None, "Kingma and Welling 2014", loss_options=WARMUP),
+    "beta_vae": Objective(beta_vae, "β-VAE", "β", "Higgins et al. 2017", loss_options=WARMUP),
     "beta_tcvae": Objective(
-        beta_tcvae, "β-TCVAE", "β", "Chen et al. 2018", loss_options={"estimator": ("mws", "mss")}
+        beta_tcvae,
+        "β-TCVAE",
+        "β",
+        "Chen et al. 2018",
+        loss_options={"estimator": ("mws", "mss", "mss_public_copies"), **WARMUP},
     ),
-    "cvae": Objective(cvae, "CVAE", "β", "Sohn et al. 2015", conditional=True),
+    "cvae": Objective(cvae, "CVAE", "β", "Sohn et al. 2015", conditional=True, loss_options=WARMUP),
     "annealed_vae": Objective(
         annealed_vae,
         "AnnealedVAE",
@@ -27,12 +32,14 @@ PLAIN_OBJECTIVES: dict[str, Objective] = {
         "Burgess et al. 2018",
         loss_options={"gamma": 1000.0, "capacity_steps": 100_000.0},
     ),
-    "factor_vae": Objective(factor_vae, "FactorVAE", "γ", "Kim and Mnih 2018", helper=DISCRIMINATOR),
+    "factor_vae": Objective(
+        factor_vae, "FactorVAE", "γ", "Kim and Mnih 2018", loss_options=WARMUP, helper=DISCRIMINATOR
+    ),
     "dip_vae_i": Objective(
-        dip_vae_i, "DIP-VAE-I", "λ", "Kumar et al. 2018", loss_options={"diagonal_ratio": 10.0}
+        dip_vae_i, "DIP-VAE-I", "λ", "Kumar et al. 2018", loss_options={"diagonal_ratio": 10.0, **WARMUP}
     ),
     "dip_vae_ii": Objective(
-        dip_vae_ii, "DIP-VAE-II", "λ", "Kumar et al. 2018", loss_options={"diagonal_ratio": 1.0}
+        dip_vae_ii, "DIP-VAE-II", "λ", "Kumar et al. 2018", loss_options={"diagonal_ratio": 1.0, **WARMUP}
     ),
     "iwae": Objective(iwae, "IWAE", None, "Burda et al. 2016", importance_samples=5),
 }

@@ -8,25 +8,43 @@ from torch import Tensor
 from ..models import ForwardPass
 from .setting import Setting
 from .terms import kl, reconstruction
+from .warmup import warmth
 
 
-def dip_vae_i(outcome: ForwardPass, strength: Tensor, setting: Setting, *, diagonal_ratio: float) -> Tensor:
-    """-log p(x | z) + KL + penalty on Cov[mean(x)]; strength is lambda_od (Kumar et al. 2018, eq. 6).
+def dip_vae_i(
+    outcome: ForwardPass,
+    strength: Tensor,
+    setting: Setting,
+    *,
+    diagonal_ratio: float,
+    warmup_steps: float | None = None,
+) -> Tensor:
+    """-log p(x | z) + KL + w times a penalty on Cov[mean(x)]; strength is lambda_od (Kumar et al. 2018, eq. 6).
 
     lambda_d is `diagonal_ratio` times lambda_od.
+
+    `warmup_steps`: w grows from 0 to 1 over so many updates (`warmth`); off by default, w = 1.
     """
     penalty = distance_to_identity(covariance(outcome.mean), diagonal_ratio)
-    return reconstruction(outcome) + kl(outcome).sum() + strength * penalty
+    return reconstruction(outcome) + kl(outcome).sum() + warmth(setting, warmup_steps) * strength * penalty
 
 
-def dip_vae_ii(outcome: ForwardPass, strength: Tensor, setting: Setting, *, diagonal_ratio: float) -> Tensor:
-    """-log p(x | z) + KL + penalty on Cov[z]; strength is lambda_od (Kumar et al. 2018, eq. 7).
+def dip_vae_ii(
+    outcome: ForwardPass,
+    strength: Tensor,
+    setting: Setting,
+    *,
+    diagonal_ratio: float,
+    warmup_steps: float | None = None,
+) -> Tensor:
+    """-log p(x | z) + KL + w times a penalty on Cov[z]; strength is lambda_od (Kumar et al. 2018, eq. 7).
 
-    Cov[z] = Cov[mean(x)] + E[diag(variance(x))]; lambda_d is `diagonal_ratio` times lambda_od.
+    Cov[z] = Cov[mean(x)] + E[diag(variance(x))]; lambda_d is `diagonal_ratio` times lambda_od. `warmup_steps` as in
+    `dip_vae_i`.
     """
     of_codes = covariance(outcome.mean) + torch.diag(outcome.logvar.exp().mean(dim=0))
     penalty = distance_to_identity(of_codes, diagonal_ratio)
-    return reconstruction(outcome) + kl(outcome).sum() + strength * penalty
+    return reconstruction(outcome) + kl(outcome).sum() + warmth(setting, warmup_steps) * strength * penalty
 
 
 def covariance(values: Tensor) -> Tensor:

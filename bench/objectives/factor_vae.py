@@ -8,19 +8,29 @@ from torch import Tensor, nn
 from ..models import ForwardPass
 from .setting import Helper, Network, Setting
 from .terms import kl, reconstruction
+from .warmup import warmth
 
 HIDDEN_LAYERS, UNITS, SLOPE = 6, 1000, 0.2
 
 
-def factor_vae(outcome: ForwardPass, strength: Tensor, setting: Setting) -> Tensor:
-    """-log p(x | z) + KL + gamma TC(z); strength is gamma (Kim and Mnih 2018, eq. 2).
+def factor_vae(
+    outcome: ForwardPass, strength: Tensor, setting: Setting, *, warmup_steps: float | None = None
+) -> Tensor:
+    """-log p(x | z) + KL + w gamma TC(z); strength is gamma (Kim and Mnih 2018, eq. 2).
 
     TC(z) is the mean difference of the discriminator's two logits on the batch's codes (their eq. 3).
+
+    `warmup_steps`: w grows from 0 to 1 over so many updates (`warmth`); off by default, w = 1. The KL counts in full
+    from the first update, and the discriminator learns as ever, as in disentangling-vae.
     """
     assert setting.helper is not None
     logits = setting.helper(outcome.codes)
     total_correlation = (logits[:, 0] - logits[:, 1]).mean()
-    return reconstruction(outcome) + kl(outcome).sum() + strength * total_correlation
+    return (
+        reconstruction(outcome)
+        + kl(outcome).sum()
+        + warmth(setting, warmup_steps) * strength * total_correlation
+    )
 
 
 def discriminator(latents: int, units: int = UNITS) -> nn.Module:

@@ -9,11 +9,15 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 Choices = tuple[str, ...]
-Options = Mapping[str, Choices | float]
-"""Option name to what it takes: words, of which the first is the default, or the default of a positive number.
+Takes = Choices | float | None
+"""Words, of which the first is the default; the default of a positive number; or None, a positive number or nothing.
 
-Where that default is an `int`, only whole numbers are taken.
+Where a number's default is an `int`, only whole ones are taken. An option of None that a study does not name is off and
+no part of its runs: what was trained before there was the option is still the same run.
 """
+
+Options = Mapping[str, Takes]
+"""Option name to what it takes."""
 
 Network = Callable[[Tensor], Tensor]
 """A helper with its present weights: codes [B, D] to its answer."""

@@ -7,6 +7,8 @@ import torch
 
 from disbench.bench.models import ForwardPass
 from disbench.bench.objectives import PLAIN_OBJECTIVES, Setting, kl, reconstruction
+from disbench.bench.objectives.miscounted_mss import miscounted_log_densities, miscounted_log_weights
+from disbench.metrics import log_gaussian, minibatch_log_densities
 
 DATASET_SIZE = 1000
 
@@ -88,8 +90,13 @@ def test_beta_weighs_total_correlation_alone(estimator):
         "beta_tcvae", outcome, 2, estimator=estimator
     )
     size, batch = DATASET_SIZE, 5
+    times = 2 if estimator == "mss_public_copies" else 1  # they add the weight in each of two latents
 
     def log_weight(i, j):
+        if estimator == "mss_public_copies":
+            return miscounted_log_weights(batch, size, outcome.codes)[
+                i, j
+            ].item()  # held to hand-worked ones below
         if estimator == "mws":
             return -math.log(batch * size)
         # Chen et al. 2018, appendix C.2: the batch is x_i and others; x_i counts 1/N, the others share the rest.
@@ -102,13 +109,98 @@ def test_beta_weighs_total_correlation_alone(estimator):
     expected = 0.0
     for i in range(batch):
         joint = sum(
-            math.exp(log_weight(i, j) + sum(log_density(i, j, d) for d in range(2))) for j in range(batch)
+            math.exp(times * log_weight(i, j) + sum(log_density(i, j, d) for d in range(2)))
+            for j in range(batch)
         )
         marginals = [
             sum(math.exp(log_weight(i, j) + log_density(i, j, d)) for j in range(batch)) for d in range(2)
         ]
         expected += (math.log(joint) - sum(map(math.log, marginals))) / batch
     assert slope.item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_weights_of_public_copies_by_hand():
+    """Three rows of ten images: 1/10 down the first column, 8/20 down the second, 1/2; the last row but one is odd."""
+    weights = miscounted_log_weights(3, 10, torch.zeros(1, dtype=torch.float64)).exp()
+    expected = torch.tensor([[0.1, 0.4, 0.5], [0.4, 0.4, 0.5], [0.1, 0.4, 0.5]], dtype=torch.float64)
+    torch.testing.assert_close(weights, expected)
+    for rows, size in ((1, 10), (3, 2)):
+        with pytest.raises(ValueError, match='"mss_public_copies" needs a batch of two rows or more'):
+            miscounted_log_weights(rows, size, torch.zeros(1))
+
+
+def test_public_copies_read_total_correlation_far_too_low():
+    """As in the stored log of Dubois et al. 2019, first epoch: -32.9 nats, where none is below zero.
+
+    With D independent latents whose posteriors do not tell images apart the total correlation is zero, and they read
+    -(D - 1) log M but for the two columns that are weighed otherwise: at D = 10 and M = 63, -37.3.
+    """
+    codes = torch.randn(64, 10, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    same = torch.zeros_like(codes)
+    joint, marginals = miscounted_log_densities(codes, same, same, dataset_size=737_280)
+    assert (joint - marginals).mean().item() == pytest.approx(-9 * math.log(63), abs=0.1)
+    right, each = minibatch_log_densities(codes, same, same, dataset_size=737_280, estimator="mss")
+    assert (right - each).mean().item() == pytest.approx(0, abs=1e-9)
+
+
+WARMED = ("vae", "beta_vae", "cvae", "factor_vae", "dip_vae_i", "dip_vae_ii")
+
+
+@pytest.mark.parametrize("name", WARMED)
+def test_warm_up_weighs_the_regulariser(name):
+    """Nothing of it at the first update, half of it half way, all of it from then on; the KL of three is no part of it.
+
+    Where it is whole, and where a study names none, the loss is the same to the last bit.
+    """
+    outcome = forward_pass()
+
+    def at(step, **options):
+        return loss(name, outcome, 4, step=step, helper=torch.sin, **options)
+
+    whole = at(0)
+    begin = reconstruction(outcome)
+    if name in ("factor_vae", "dip_vae_i", "dip_vae_ii"):
+        begin = begin + kl(outcome).sum()
+    assert torch.equal(at(0, warmup_steps=10_000), begin)
+    half = (begin + whole).item() / 2
+    assert at(5_000, warmup_steps=10_000).item() == pytest.approx(half, rel=1e-12)
+    assert torch.equal(at(10_000, warmup_steps=10_000), whole)
+    assert torch.equal(at(90_000, warmup_steps=10_000), whole)
+
+
+def test_warm_up_by_hand():
+    """N(1, 1) costs half a nat: beta 4 of it weighs 0, 1 and 2 nats; a pixel given 3/4 costs ln 4/3 all along."""
+    outcome = one_pixel(image=1.0, logit=math.log(3), mean=1.0, logvar=0.0)
+    for step, nats in ((0, 0.0), (1, 2e-4), (5_000, 1.0), (10_000, 2.0), (345_599, 2.0)):
+        found = loss("beta_vae", outcome, 4, step=step, warmup_steps=10_000.0)
+        assert found.item() == pytest.approx(math.log(4 / 3) + nats)
+
+
+@pytest.mark.parametrize("estimator", PLAIN_OBJECTIVES["beta_tcvae"].options["estimator"])
+def test_warm_up_of_beta_tcvae_is_of_the_dimensionwise_kl(estimator):
+    """MI + beta TC + w DWKL from one minibatch, as public code sums them, but for the KL that is analytic here.
+
+    What differs is the KL's sample, log q(z | x) - log p(z), less its mean over noise, at every w and beta.
+    """
+    outcome, beta = forward_pass(batch=6), 6.4
+    sample = outcome.codes, outcome.mean, outcome.logvar
+    if estimator == "mss_public_copies":
+        joint, marginals = miscounted_log_densities(*sample, dataset_size=DATASET_SIZE)
+    else:
+        joint, marginals = minibatch_log_densities(*sample, dataset_size=DATASET_SIZE, estimator=estimator)
+    posterior = log_gaussian(*sample).sum(dim=1)
+    nothing = torch.zeros_like(outcome.codes)
+    prior = log_gaussian(outcome.codes, nothing, nothing).sum(dim=1)
+    noise = (posterior - prior).mean() - kl(outcome).sum()
+    for step, weight in ((0, 0.0), (2_500, 0.25), (10_000, 1.0), (20_000, 1.0)):
+        theirs = (posterior - joint) + beta * (joint - marginals) + weight * (marginals - prior)
+        expected = reconstruction(outcome) + theirs.mean() - noise
+        found = loss("beta_tcvae", outcome, beta, step=step, estimator=estimator, warmup_steps=10_000)
+        assert found.item() == pytest.approx(expected.item(), rel=1e-12)
+    off = loss("beta_tcvae", outcome, beta, estimator=estimator)
+    assert torch.equal(
+        off, reconstruction(outcome) + kl(outcome).sum() + (beta - 1) * (joint - marginals).mean()
+    )
 
 
 def test_capacity_grows_and_then_stays():
