@@ -16,7 +16,7 @@ import torch
 from .checkpoint import interrupted
 from .cohort_plan import ON_CPU, once_a_program, program
 from .executors import EXECUTORS
-from .history import COLUMNS, cadence
+from .history import COLUMNS, points_of
 from .placement import Cost, cost_of, makespan
 from .queue import flops_an_image, queued
 from .run import Cohort, Plan, Run
@@ -245,8 +245,7 @@ def count(module: torch.nn.Module) -> int:
 def history_bytes(cohort: Cohort) -> int:
     """Of all points, uncompressed."""
     run = cohort.shared
-    points = run.steps // cadence(run.steps) + 2
-    return 8 * points * (len(COLUMNS) + 3 + run.latents) * len(cohort.runs)
+    return 8 * len(points_of(run.steps)) * (len(COLUMNS) + 3 + run.latents) * len(cohort.runs)
 
 
 def checkpoint_bytes(cohort: Cohort) -> int:

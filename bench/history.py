@@ -1,8 +1,9 @@
 """What people plot over training: reconstruction, the KL and its parts, the ELBO, for each model of a cohort.
 
 A point is measured on the training batches themselves, as they pass: nothing is encoded twice. There are points at
-the first step, at the last, and every `cadence` steps between. A point pools the batches of up to 16 steps where the
-cadence is long enough to make that free, and is one batch where it is short. The three parts of the KL are minibatch
+the first step, at the last, and every `cadence` steps between; long trainings have more at their start, where losses
+fall a thousandfold faster than later. A point pools the batches of up to 16 steps where the cadence is long enough to
+make that free, and is one batch where it is short. The three parts of the KL are minibatch
 stratified estimates from the pooled codes (Chen et al. 2018, appendix C.2): from so few rows they rank models and show
 when a term moves, but are too rough to stand beside the decomposition of the finished model, which uses far more.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -32,6 +34,9 @@ SHORTEST_CADENCE = 20
 
 POOLED_STEPS = 16
 
+AN_OCTAVE = 8
+"""Points of the start of a long training each time that its steps double: each stands for an eighth of them or less."""
+
 TERMS = ("mutual_information_nats", "total_correlation_nats", "dimensionwise_kl_nats")
 
 COLUMNS = ("reconstruction_nats", "kl_nats", *TERMS)
@@ -44,6 +49,36 @@ def cadence(steps: int) -> int:
     return every if every <= DRAWN_AHEAD else every // DRAWN_AHEAD * DRAWN_AHEAD
 
 
+def is_of_start(done: int, steps: int) -> bool:
+    """Whether, after so many updates of a training, its points are closer together than its cadence.
+
+    Short trainings have no such start: it would cost more than a hundredth of them.
+    """
+    return distance(done) < cadence(steps) and cadence(steps) >= DRAWN_AHEAD
+
+
+def distance(done: int) -> int:
+    """Steps between points of the start: a power of two, an eighth of the updates done or less."""
+    return max(1, 2 ** (done.bit_length() - 1) // AN_OCTAVE)
+
+
+@cache
+def points_of(steps: int) -> frozenset[int]:
+    """The steps, counted from 0, with which points end.
+
+    In a long training there are eight for each doubling of its steps until they are as far apart as all others: after
+    1 to 16 updates, 18, 20, ... 32, 36, ... 64, 72, ... As these distances are powers of two, and so is a chunk of
+    draws, what lies between two points that are up to 64 steps apart is of one chunk.
+    """
+    every = cadence(steps)
+    found = {0, steps - 1, *range(every - 1, steps, every)}
+    done = 1
+    while is_of_start(done, steps):
+        found.add(done - 1)
+        done += distance(done)
+    return frozenset(found)
+
+
 class History:
     """Collects points of the K models of a cohort while they train."""
 
@@ -51,20 +86,22 @@ class History:
         self.cohort, self.dataset_size = cohort, dataset_size
         self.steps, self.every = cohort.shared.steps, cadence(cohort.shared.steps)
         self.pooled = max(1, min(POOLED_STEPS, self.every // SHORTEST_CADENCE))
+        self.ends = points_of(self.steps)
         self.has_posteriors = OBJECTIVES[cohort.shared.objective].codes == "posterior"
         self.points: list[dict[str, Tensor]] = []
         self.waiting: list[tuple[Tensor, ...]] = []
 
     def is_point(self, step: int) -> bool:
         """Whether a point ends with this step, counted from 0."""
-        return step == 0 or step == self.steps - 1 or (step + 1) % self.every == 0
+        return step in self.ends
 
     def is_pooled(self, step: int) -> bool:
         """Whether a step's batch is part of a point; a point looks back no further than its chunk of draws.
 
         So a resumed training, which begins with a chunk, has the points of an uninterrupted one.
         """
-        last = min(step + self.pooled, step - step % DRAWN_AHEAD + DRAWN_AHEAD, self.steps)
+        pooled = POOLED_STEPS if is_of_start(step + 1, self.steps) else self.pooled
+        last = min(step + pooled, step - step % DRAWN_AHEAD + DRAWN_AHEAD, self.steps)
         return any(self.is_point(later) for later in range(step, last))
 
     def see(self, step: int, outcome: ForwardPass) -> None:
@@ -92,10 +129,12 @@ class History:
         if self.has_posteriors:
             (logvar, codes), mean = others, first
             per_dimension = gaussian_kl(mean, logvar).mean(dim=1)
+            # Of as many batches all along, for the estimates depend on how many: only the start pools more.
+            lately = self.pooled * self.cohort.shared.batch_size
             terms = torch.stack(
                 [
                     torch.stack(minibatch_terms(*one, self.dataset_size))
-                    for one in zip(codes, mean, logvar, strict=True)
+                    for one in zip(*(part[:, -lately:] for part in (codes, mean, logvar)), strict=True)
                 ]
             )
         else:
@@ -125,7 +164,7 @@ class History:
             "history/numbers": (len(self.cohort.runs), len(COLUMNS)),
             "history/kl_per_dimension": (len(self.cohort.runs), *kept_parts(kept)),
         }
-        count = sum(map(self.is_point, range(done)))
+        count = sum(step < done for step in self.ends)
         return {name: tuple(value.shape) for name, value in kept.items()} == {
             name: (count, *shape) for name, shape in shapes.items()
         }
