@@ -39,6 +39,9 @@ PLAIN_ARCHITECTURES: dict[str, Architecture] = {
     "burgess_conv": Architecture(
         burgess_conv, "torch_default", sides_of_64, "conv net of Burgess et al. 2018"
     ),
+    "burgess_conv_he": Architecture(
+        burgess_conv, "he", sides_of_64, "the same, initialised for ReLUs as in disentangling-vae"
+    ),
     "chen_mlp": Architecture(chen_mlp, "torch_default", any_sides, "MLP of Chen et al. 2018"),
     "burda_mlp": Architecture(
         burda_mlp, "glorot", any_sides, "MLP of Burda et al. 2016, one stochastic layer"

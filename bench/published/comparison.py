@@ -107,16 +107,19 @@ def values_by_run(rows: pd.DataFrame, values: pd.Series[Any], number: PublishedN
 def history_means(history: pd.DataFrame | None, number: PublishedNumber) -> pd.Series[Any] | None:
     """By run, the mean of its points from one step until before another; None where there is no history.
 
-    A point stands for the steps since the one before it, so that the very first, a single batch, weighs little. Of a
-    training that ended earlier there is none.
+    A point stands for the steps since the one before it, so that the very first, a single batch, weighs little. Of
+    these only steps within the span count and, where the source looked at every 50th step, multiples of 50: then the
+    very first is one of few. Of a training that ended earlier there is none.
     """
     if history is None or number.during is None or number.column not in history:
         return None
     first, end = number.during
     points = history[["run_id", "step", number.column]].sort_values(["run_id", "step"], kind="stable")
     by_run = points.groupby("run_id")["step"]
-    weight = (points["step"] - by_run.shift(fill_value=-1)).astype(float)
-    within = (points["step"] >= first) & (points["step"] < end) & (by_run.transform("max") >= end - 1)
+    # How many of the source's steps lie after the point before (or the span's begin) up to this one (or its end).
+    since, until = by_run.shift(fill_value=-1).clip(lower=first - 1), points["step"].clip(upper=end - 1)
+    weight = (until // number.every - since // number.every).astype(float)
+    within = (weight > 0) & (by_run.transform("max") >= end - 1)
     total = (points[number.column] * weight)[within].groupby(points["run_id"]).sum(min_count=1)
     return total / weight[within].groupby(points["run_id"]).sum()
 

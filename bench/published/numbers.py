@@ -66,6 +66,8 @@ class PublishedNumber(Strict):
     """Those of the objective that tell which arm it belongs to."""
     during: Annotated[list[int], Field(min_length=2, max_length=2)] | None = None
     """Mean of the training batches from one step until before another, instead of the finished model."""
+    every: Count = 1
+    """Of these steps, which ones the source's mean is of: each so many'th of the training, its first one included."""
     metric_options: dict[str, Any] = Field(default_factory=dict)
     """Keywords of the metric that give the paper's definition."""
     protocol: PaperProtocol = PaperProtocol()
