@@ -1,4 +1,8 @@
-"""Measures of disentanglement: pure functions of arrays."""
+"""Measures of disentanglement: pure functions of arrays.
+
+Functions that fit scikit-learn's or LightGBM's classifiers import them themselves: most commands never do, and they
+take as long to import as all the rest but torch.
+"""
 
 from .beta_vae_score import beta_vae_score
 from .collapse_diagnosis import CollapseDiagnosis, diagnose_collapse

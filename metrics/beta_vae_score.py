@@ -5,8 +5,6 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from .arrays import Array, as_factors, as_matrix, require_at_least, require_equal_rows
@@ -54,6 +52,9 @@ def beta_vae_score(
         one against the rest then and are multinomial now. Carbonneau et al.'s "Z-diff" is the same with batches of
         200, rescaled so that chance is 0.
     """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     values, classes = as_matrix(codes, "codes"), as_factors(factors)
     require_equal_rows(codes=values, factors=classes)
     points = require_at_least("points", points, 1)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import lightgbm
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Floats, Integers
+
+if TYPE_CHECKING:
+    import lightgbm
 
 DEPTH = 3
 LEARNING_RATE = 0.1
@@ -85,6 +89,8 @@ def _binned(place: Integers, quantiles: Integers, belongs: NDArray[np.bool_]) ->
 
 def _booster(table: NDArray[np.int32]) -> lightgbm.Booster:
     """A booster of one tree a round over whole numbers [D, N], each of which is a bin."""
+    import lightgbm
+
     quiet = {"verbosity": -1, "num_threads": 1}
     as_they_are = {
         "max_bin": int(table.max()) + 2,

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from .arrays import (
@@ -135,6 +132,10 @@ def condition_leakage(
 
 def _held_out_surprise(codes: Floats, labels: Integers, train: int) -> float:
     """Mean -log p(y | z) on the test rows, in nats."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
     classes = int(labels.max()) + 1
     seen = np.unique(labels[:train])
     probabilities = np.zeros((len(labels) - train, classes))

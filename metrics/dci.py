@@ -11,7 +11,6 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import GradientBoostingClassifier
 
 from .arrays import (
     Array,
@@ -158,6 +157,8 @@ def _sklearn(
     codes: Floats, targets: Integers, *, rounds: int, seed: int
 ) -> tuple[NDArray[np.float64], Integers]:
     """Importance [D] and predicted classes of all rows [N]; the first len(targets) rows train."""
+    from sklearn.ensemble import GradientBoostingClassifier
+
     model = GradientBoostingClassifier(n_estimators=rounds, random_state=seed)
     model.fit(codes[: len(targets)], targets)
     return model.feature_importances_, model.predict(codes)

@@ -6,10 +6,10 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from .arrays import (
     Array,
@@ -23,6 +23,9 @@ from .arrays import (
     require_varying,
 )
 from .dci import concentration
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 DEPTHS = (1, 2, 3, 4, 8, 10, 12, 14, 16, 18, 20, 32)
 """Capacities of the forests in the paper's code."""
@@ -108,6 +111,8 @@ def dci_es(
         logarithm of parameters) give other values. Its code fits a forest for each depth, uses 1 - 1 / |V| as the
         baseline of classes, and so differs by the noise of forests alone.
     """
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
     values, classes = as_matrix(codes, "codes"), as_factors(factors)
     train = require_train_rows(train, require_equal_rows(codes=values, factors=classes))
     trees = require_at_least("trees", trees, 1)

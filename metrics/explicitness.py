@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from .arrays import (
@@ -60,6 +57,9 @@ def explicitness(codes: Array, factors: Array, *, train: int) -> Explicitness:
         (2 a - 1), weighs classes evenly in the regression and judges it on the rows that it was fitted to. Not the
         explicitness of DCI-ES (`dci_es`) nor InfoMEC's (`infomec`).
     """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     values, classes = as_matrix(codes, "codes"), as_factors(factors)
     train = require_train_rows(train, require_equal_rows(codes=values, factors=classes))
     mean, deviation = values[:train].mean(axis=0), values[:train].std(axis=0)
@@ -86,6 +86,8 @@ def explicitness(codes: Array, factors: Array, *, train: int) -> Explicitness:
 
 def _areas(scores: Floats, belongs: NDArray[np.bool_]) -> Floats:
     """Area under the ROC curve of every column that has rows of both kinds."""
+    from scipy.stats import rankdata
+
     inside = belongs.sum(axis=0)
     outside = len(belongs) - inside
     defined = (inside > 0) & (outside > 0)

@@ -8,9 +8,6 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from .arrays import Array, Floats, Integers, as_factors, as_matrix, ranks, require_equal_rows, require_varying
@@ -81,6 +78,8 @@ def infomec(
         Inductive Biases for Disentangled Representation Learning". Their mutual information is scikit-learn's
         `mutual_info_classif`, Ross 2014 with unseeded noise of 1e-10; ours has none.
     """
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
     values, classes = as_matrix(codes, "codes"), as_factors(factors)
     require_equal_rows(codes=values, factors=classes)
     varying = ranks(classes[:, require_varying(classes)])
@@ -128,6 +127,9 @@ def _concentrated(information: Floats) -> float:
 
 def _explicitness(features: Floats, classes: Integers) -> float:
     """Mean over factors of 1 - H(v | z) / H(v) by unpenalised regression with weighted classes."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     known = []
     for labels in classes.T:
         with warnings.catch_warnings(), threadpool_limits(1):

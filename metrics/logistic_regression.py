@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize
 
 from .arrays import Floats, Integers
 
@@ -48,6 +47,8 @@ def _fit(design: Floats, targets: Integers, classes: int, strength: float, start
 
     Two classes have one row: that of the second against the first.
     """
+    from scipy.optimize import minimize
+
     rows, penalty = len(design), 1.0 / (strength * len(design))
     narrow = design.astype(np.float32)
     across = np.ascontiguousarray(narrow.T)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from .arrays import Array, require_at_least, require_equal_rows, require_train_rows
@@ -190,7 +190,7 @@ def _interval(
     if len(spread) < LEAST_DRAWS or not math.isfinite(value):
         return None, None
     deviation = float(np.std(spread, ddof=1))
-    reach = float(student.ppf(0.5 + level / 2, len(spread) - 1)) * deviation
+    reach = float(stdtrit(len(spread) - 1, 0.5 + level / 2)) * deviation
     low, high = float(value) - reach, float(value) + reach
     least, largest = score.bounds
     return deviation, (max(low, least), min(high, largest))

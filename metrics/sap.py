@@ -7,8 +7,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.svm import LinearSVC
 
 from .arrays import (
     Array,
@@ -59,6 +57,9 @@ def sap(
         which is deterministic; code under the same name may use the dual with an unseeded generator. The paper fits
         its thresholds to the test rows themselves.
     """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.svm import LinearSVC
+
     if classifier not in ("linear", "thresholds"):
         raise ValueError(f'classifier: expected "linear" or "thresholds", got {classifier!r}')
     values, classes = as_matrix(codes, "codes"), as_factors(factors)

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from .arrays import Array, Floats, as_matrix
 
@@ -65,6 +64,8 @@ def udr(
         `disentanglement_lib` is `average="models"`, stops at a pair without informative latents, and ends its
         regressions at a tolerance of 1e-4.
     """
+    from scipy.stats import rankdata
+
     for word, given, known in (
         ("correlation", correlation, ("lasso", "spearman")),
         ("average", average, ("latents", "models")),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtr
 
 from ..catalogue import OBJECTIVES
 from ..tables import variants_by_objective
@@ -170,7 +170,7 @@ def p_of_no_better(best: Floats, other: Floats) -> float:
         freedom = errors.sum() ** 2 / spread if spread else np.inf
     if error <= 1e-12 * abs(mean) or error == 0:  # seeds without any spread: what differs differs
         return 0.0 if mean > 0 else 1.0
-    return float(student.sf(mean / error, freedom))
+    return float(stdtr(freedom, -mean / error))
 
 
 def _shares_of_wins(values: Floats, resamples: int, seed: int) -> Floats:

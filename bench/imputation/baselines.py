@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.metrics.pairwise import nan_euclidean_distances
 from torch import Tensor
 
 NEIGHBOURS = 5
@@ -55,6 +54,8 @@ def knn_imputation(training: Tensor, x: Tensor, observed: Tensor, neighbours: in
         Means, and (k mean + p) / (k + 1) for the likelihood, p what mean imputation has: as if one image of the average
         stood among the neighbours.
     """
+    from sklearn.metrics.pairwise import nan_euclidean_distances
+
     seen = observed.expand_as(x)
     holes = torch.where(seen, x, torch.full_like(x, torch.nan)).flatten(1).double().cpu().numpy()
     distances = nan_euclidean_distances(holes, training.flatten(1).double().cpu().numpy())

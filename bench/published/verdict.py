@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from .numbers import TAGS, PublishedNumber
 
@@ -81,7 +81,7 @@ def measured(values: Values, statistic: Literal["mean", "median"]) -> Measured:
 
 def quantile(freedom: float) -> float:
     """Student's two-sided quantile at `LEVEL`."""
-    return float(student.ppf((1 + LEVEL) / 2, freedom))
+    return float(stdtrit(freedom, (1 + LEVEL) / 2))
 
 
 def tolerance(spread: float, count: int, number: PublishedNumber) -> float:

@@ -10,8 +10,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
@@ -179,6 +177,9 @@ def accuracy(rows: Floats, labels: Integers, train: int, kept: Integers, strengt
 
 def predicted(known: Floats, labels: Integers, asked: Floats, strength: float) -> Integers:
     """Classes of the rows `asked`, by a regression on `known` rows and their labels."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     if (labels == labels[0]).all():
         return np.full(len(asked), labels[0])
     with warnings.catch_warnings(), threadpool_limits(1):  # products this small wait for second threads

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 from scipy.special import digamma
 
 from ..arrays import (
@@ -49,6 +48,8 @@ def ksg_mutual_information(left: Array, right: Array, *, neighbours: int = 3) ->
         Kraskov, Stoegbauer and Grassberger 2004, "Estimating mutual information", eq. 8. scikit-learn's
         `mutual_info_regression` is the same but for noise of 1e-10, by which it breaks ties instead of counting them.
     """
+    from scipy.spatial import cKDTree
+
     x, y = _as_points(left, "left"), _as_points(right, "right")
     rows = _require_rows(require_equal_rows(left=x, right=y), neighbours)
     joint = np.hstack([x, y])
@@ -170,6 +171,8 @@ def _require_rows(rows: int, neighbours: int) -> int:
 
 def _distance(points: Floats, neighbour: int) -> Floats:
     """Distance of each point to its `neighbour`-th nearest, [n]: of points [n, d] ordered by their first coordinate."""
+    from scipy.spatial import cKDTree
+
     if points.shape[1] > 1:
         nearest: Floats = cKDTree(points).query(points, neighbour + 1, p=np.inf)[0][:, -1]
         return nearest
@@ -192,6 +195,8 @@ def _others(points: Floats, radius: Floats, rounding: float) -> tuple[Integers, 
 
 def _within(points: Floats, radius: Floats) -> Integers:
     """How many points, itself included, lie no further from each than its radius: [n]."""
+    from scipy.spatial import cKDTree
+
     if points.shape[1] > 1:
         counted: Integers = cKDTree(points).query_ball_point(points, radius, p=np.inf, return_length=True)
         return counted
