@@ -131,6 +131,8 @@ class Study(Strict):
     """What was printed, to stand beside."""
     findings: list[Finding] = Field(default_factory=list)
     """Printed results that no cell can stand beside."""
+    differences: list[str] = Field(default_factory=list)
+    """Where models of ours come out otherwise than was printed, by how much, and what the evidence says of why."""
     cluster: Annotated[Resources, Field(exclude=True)] = Resources()
     """What tasks get where they run. Not kept in the output folder: a folder is of a study, not of a place."""
 

@@ -65,6 +65,8 @@ def page(name: str) -> str:
     if study.findings:
         found = [f"- {finding.text} [{finding.tag}; {finding.source}]" for finding in study.findings]
         parts.append("## Printed beside them\n\n" + "\n".join(found))
+    if study.differences:
+        parts.append("## Where we differ\n\n" + "\n".join(f"- {text}" for text in study.differences))
     parts.append(f"Made by `{MADE_BY}` from `bench/studies/{name}.toml`.")
     return "\n\n".join(parts) + "\n"
 
