@@ -130,11 +130,12 @@ class History:
             (logvar, codes), mean = others, first
             per_dimension = gaussian_kl(mean, logvar).mean(dim=1)
             # Of as many batches all along, for the estimates depend on how many: only the start pools more.
-            lately = self.pooled * self.cohort.shared.batch_size
+            lately = sum(part.shape[1] for part in posteriors[0][-self.pooled :])
+            recent = (part[:, -lately:] for part in (codes, mean, logvar))
             terms = torch.stack(
                 [
-                    torch.stack(minibatch_terms(*one, self.dataset_size))
-                    for one in zip(*(part[:, -lately:] for part in (codes, mean, logvar)), strict=True)
+                    torch.stack(minibatch_terms(z, at, spread, self.dataset_size))
+                    for z, at, spread in zip(*recent, strict=True)
                 ]
             )
         else:

@@ -64,7 +64,7 @@ def see_what_is_there(model: Model, images: Tensor, observed: Tensor, noise: Ten
 def pixels_of(options: Options, condition: str | None, data_set: Entry) -> int:
     """H W: a pixel is missing with all of its channels; `BadInput` where the options say no share of them."""
     share = options["missing"]
-    assert not isinstance(share, tuple | str)
+    assert isinstance(share, int | float)
     require_missing(str(options["missing_kind"]), share)
     return math.prod(data_set.image_shape[1:])
 

@@ -1,6 +1,7 @@
 """What is recorded over training, against the definitions and against an uninterrupted training."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from disbench.bench.batches import Batches
 from disbench.bench.checkpoint import CohortCheckpoint
 from disbench.bench.cohort import train
 from disbench.bench.cuda_graph import Recorded, graphed
-from disbench.bench.history import COLUMNS, cadence
+from disbench.bench.history import COLUMNS, History, cadence, points_of
 from disbench.bench.losses import losses_of
 from disbench.bench.objectives import PLAIN_OBJECTIVES, kl, reconstruction
 from disbench.bench.run import Cohort, EvaluationPlan, Run
@@ -106,12 +107,32 @@ def test_long_trainings_pool_batches(digits):
 
     with pytest.raises(Enough):
         train(Cohort((long,)), digits, on_images=look, checkpoint=Watch())
+    begin = [(1, 16, 1), (18, 32, 2), (36, 64, 4), (72, 128, 8), (144, 192, 16)]
     assert [(int(p["step"]), int(p["images"])) for p in histories[0].points] == [
-        (0, 2),
-        (63, 6),
-        (127, 6),
-        (191, 6),
+        (done - 1, 2 * gap) for first, last, gap in begin for done in range(first, last + 1, gap)
     ]
+
+
+def test_no_point_of_a_long_training_stands_for_more_than_an_eighth_of_what_was_before():
+    """Up to the cadence; short trainings have the cadence alone. Whatever the length, there are 300 points or 450."""
+    for steps, most in ((12_800, 250), (25_599, 450), (345_600, 300)):
+        ends = sorted(points_of(steps))
+        assert (ends[0], ends[-1]) == (0, steps - 1)
+        assert len(ends) <= most
+        gaps = [(last + 1, last - before) for before, last in pairwise(ends)]
+        assert all(gap <= max(1, min(cadence(steps), (done - gap) // 8)) for done, gap in gaps)
+    assert sorted(points_of(100)) == [0, 19, 39, 59, 79, 99]
+
+
+def test_points_of_the_start_pool_all_that_they_stand_for():
+    """All of the first 256 steps; then 16 before each point. None looks beyond its chunk, where resumption begins."""
+    history = History(Cohort((run(steps=345_600),)), 10)
+    assert all(history.is_pooled(step) for step in range(256))
+    ends = sorted(history.ends)
+    for before, last in pairwise(ends[:120]):
+        pooled = [step for step in range(before + 1, last + 1) if history.is_pooled(step)]
+        assert pooled == list(range(last + 1 - min(16, last - before), last + 1))
+        assert pooled[0] // 64 == last // 64
 
 
 @pytest.mark.parametrize("make", [run, factor_run])

@@ -127,6 +127,21 @@ def test_glorot_bounds(layer, fan_in, fan_out):
     assert not parameters[f"{layer}.bias"].any()
 
 
+def test_he_bounds_are_those_of_torch():
+    """Largest weights against `kaiming_uniform_` for a ReLU, of a transposed convolution too; biases as they were."""
+    torch.manual_seed(0)
+    layers = nn.ModuleDict(
+        {"up": nn.ConvTranspose2d(32, 8, 4), "down": nn.Conv2d(8, 32, 4), "flat": nn.Linear(90, 40)}
+    )
+    ours, plain = (initial_parameters(layers, scheme, [0], CPU) for scheme in ("he", "torch_default"))
+    for name, layer in layers.items():
+        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+        assert ours[f"{name}.weight"].abs().max().item() == pytest.approx(
+            layer.weight.abs().max().item(), rel=0.01
+        )
+        assert torch.equal(ours[f"{name}.bias"], plain[f"{name}.bias"])
+
+
 def test_torch_default_bounds_are_those_of_torch():
     """Largest and typical weights and biases against layers that PyTorch initialised itself."""
     torch.manual_seed(0)

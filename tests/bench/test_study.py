@@ -49,6 +49,15 @@ def test_defaults_of_options_are_part_of_the_run():
     assert silent.run_id == named.run_id
 
 
+def test_an_option_that_is_off_is_no_part_of_the_run():
+    """A warm-up changes the run where it is named; where it is not, runs are those from before there was one."""
+    silent, warm = (parsed(with_arm(options=o)).runs()[0] for o in (None, {"warmup_steps": 10_000}))
+    assert (silent.options, warm.options) == ({}, {"warmup_steps": 10_000.0})
+    assert silent.run_id != warm.run_id
+    # As commit 3d82efb, which had no such option, names the first of them.
+    assert load_study("six_methods").runs()[0].run_id == "8efba1545d7f0d31"
+
+
 def test_overrides_win_over_arms():
     """`--set steps=5` reaches arms with steps of their own; a dotted key reaches one arm."""
     study = parse_study(
@@ -124,6 +133,10 @@ def test_quick_is_the_main_job():
         (
             with_arm(objective="annealed_vae", options={"gamma": "big"}),
             "options.gamma should be a number above 0",
+        ),
+        (
+            with_arm(options={"warmup_steps": 0}),
+            "options.warmup_steps should be a number above 0 (default off), got 0",
         ),
         (with_arm(objective="factor_vae", options={"permute": "third"}), "unknown permute 'third'"),
         ({**GOOD, "data_sets": ["dsprites"], "data_set": "digits"}, "give data_set or data_sets, not both"),

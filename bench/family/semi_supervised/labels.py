@@ -12,7 +12,7 @@ from disbench.datasets import DataSet, Entry
 from ...bad_input import BadInput
 from ...objectives import CLASS, Choosing, Options, Telling, Told
 from ...objectives.objective import Choose
-from ...objectives.setting import Choices
+from ...objectives.setting import Takes
 from ...objectives.telling import one_hot
 from ...randomness import uniform
 from ...run import Run
@@ -67,7 +67,7 @@ def size_with_labels(options: Options, condition: str | None, data_set: Entry) -
     return classes
 
 
-def number(option: Choices | float) -> float:
+def number(option: Takes) -> float:
     """An option that is no word."""
     assert isinstance(option, int | float)
     return option
