@@ -23,7 +23,7 @@ def add_commands(commands: Commands[Any]) -> None:
     status.set_defaults(handle=show_status)
     table = commands.add_parser("table", help="mean and spread over seeds of every score")
     table.add_argument(
-        "--format", default="md", metavar="FORMAT", help="md, csv, latex or json (default: md)"
+        "--format", metavar="FORMAT", help="md, csv, latex or json (default: md; with --rows, csv)"
     )
     table.add_argument(
         "--scores", metavar="A,B", help="only these columns (default: what fits a page; all for csv, json)"
@@ -32,6 +32,9 @@ def add_commands(commands: Commands[Any]) -> None:
         "--published",
         action="store_true",
         help="beside the study's published numbers: difference in units of spread, and a verdict",
+    )
+    table.add_argument(
+        "--rows", action="store_true", help="a line a model, with its configuration, as csv or json"
     )
     table.set_defaults(handle=show_table)
     history = commands.add_parser("history", help="reconstruction, KL terms and ELBO over training, as CSV")
@@ -114,8 +117,11 @@ def show_table(arguments: argparse.Namespace) -> int:
     from ..store import Store
     from ..tables import FORMATS, columns_read, scores_named, summary
 
+    arguments.format = arguments.format or ("csv" if arguments.rows else "md")
     if arguments.format not in FORMATS:
         raise unknown("format", arguments.format, FORMATS)
+    if arguments.rows:
+        return show_rows(arguments)
     if arguments.published:
         return show_published(arguments)
     store = Store.existing(arguments.folder)
@@ -126,6 +132,21 @@ def show_table(arguments: argparse.Namespace) -> int:
         scores = list(register.columns) or None
     rows = store.rows(columns_read(scores, legend))
     print(FORMATS[arguments.format](summary(rows, scores, legend), legend))
+    return 0
+
+
+def show_rows(arguments: argparse.Namespace) -> int:
+    """Print a line a model: what a table is made from."""
+    from ..bad_input import BadInput
+    from ..row_table import row_table
+    from ..store import Store
+    from ..tables import FORMATS
+
+    if arguments.published or arguments.scores:
+        raise BadInput("--rows has every score of every model: it goes without --published and --scores")
+    if arguments.format not in ("csv", "json"):
+        raise BadInput(f"--rows is for programs: give --format csv or json, not {arguments.format}")
+    print(FORMATS[arguments.format](row_table(Store.existing(arguments.folder).rows()), None))
     return 0
 
 
