@@ -33,20 +33,20 @@ def train(cohort, data, **keywords):
 def defaults(name):
     """The options of an objective where a study names none."""
     options = PLAIN_OBJECTIVES[name].options
-    return {key: takes[0] if isinstance(takes, tuple) else takes for key, takes in options.items()}
+    on = {key: takes for key, takes in options.items() if takes is not None}
+    return {key: takes[0] if isinstance(takes, tuple) else takes for key, takes in on.items()}
 
 
 def variants():
-    """Every objective with every choice of its options, and what is off by default on: a warm-up over 30 steps."""
+    """Every objective with every choice of its options, and a warm-up over 30 steps where it has one."""
     for name, objective in PLAIN_OBJECTIVES.items():
         condition = "digit" if objective.conditional else None
         words = {key: takes for key, takes in objective.options.items() if isinstance(takes, tuple)}
         choices = [{key: choice} for key, takes in words.items() for choice in takes]
         choices = [changed for changed in choices if changed != {"estimator": "mss"}]  # mws but for constants
         for changed in choices or [{}]:
-            options = {
-                key: 30.0 if value is None else value for key, value in (defaults(name) | changed).items()
-            }
+            warm = {"warmup_steps": 30.0} if "warmup_steps" in objective.options else {}
+            options = defaults(name) | warm | changed
             yield pytest.param(
                 run(objective=name, options=options, condition=condition),
                 id="-".join([name, *changed.values()]),

@@ -33,8 +33,8 @@ def run(**changes):
 
 
 def factor_run(**changes):
-    """One with a helper, which a checkpoint must keep too."""
-    options = {"permute": "second_batch", "helper_learning_rate": 1e-3}
+    """One with a helper, which a checkpoint must keep too, and a warm-up, which goes by the step."""
+    options = {"permute": "second_batch", "helper_learning_rate": 1e-3, "warmup_steps": 100.0}
     return run(objective="factor_vae", options=options, **changes)
 
 
@@ -253,7 +253,8 @@ def test_runs_of_one_seed_share_their_batches(digits):
 def test_every_objective_has_a_history(digits):
     """The table of objectives, each with numbers that are numbers."""
     for name, objective in PLAIN_OBJECTIVES.items():
-        options = {k: v[0] if isinstance(v, tuple) else v for k, v in objective.options.items()}
+        on = {k: v for k, v in objective.options.items() if v is not None}
+        options = {k: v[0] if isinstance(v, tuple) else v for k, v in on.items()}
         condition = "digit" if objective.conditional else None
         one = run(objective=name, options=options, condition=condition, steps=21)
         rows = train(Cohort((one,)), digits).history.rows()
