@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -14,11 +15,21 @@ NOT_A_VARIANT = ("data_set", "data_content", "condition", "objective", "strength
 
 def variants(rows: pd.DataFrame) -> pd.Series[str]:
     """For each row what its configuration has of its own among these rows, in words; mostly nothing."""
-    configurations = [flat(json.loads(text)) for text in rows["configuration"]]
-    keys = sorted({key for configuration in configurations for key in configuration})
-    differing = [key for key in keys if len({c.get(key) for c in configurations}) > 1]
-    words = [", ".join(f"{key} {c.get(key, '-')}" for key in differing) for c in configurations]
-    return pd.Series(words, index=rows.index, dtype=str)
+    items = [setting(text) for text in rows["configuration"]]
+    distinct = {found: dict(found) for found in items}
+    keys = sorted({key for found in distinct.values() for key in found})
+    differing = [key for key in keys if len({found.get(key) for found in distinct.values()}) > 1]
+    words = {
+        found: ", ".join(f"{key} {known.get(key, '-')}" for key in differing)
+        for found, known in distinct.items()
+    }
+    return pd.Series([words[found] for found in items], index=rows.index, dtype=str)
+
+
+@lru_cache(maxsize=20_000)
+def setting(text: str) -> tuple[tuple[str, str], ...]:
+    """What of a configuration, as JSON, can make a variant; every table and figure asks it of every row."""
+    return tuple(flat(json.loads(text)).items())
 
 
 def flat(configuration: Mapping[str, Any]) -> dict[str, str]:

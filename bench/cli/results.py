@@ -45,7 +45,10 @@ def add_commands(commands: Commands[Any]) -> None:
     plot.set_defaults(handle=draw_figures)
     report = commands.add_parser("report", help="one self-contained HTML page, DIR/report.html")
     report.add_argument(
-        "--pages", default="", metavar="N", help="models with a page of their own, or all (default: 60)"
+        "--pages",
+        default="",
+        metavar="N",
+        help="models with a page of their own, or all (default: 60; 20 of more than 1,000)",
     )
     report.set_defaults(handle=write_report)
     cancel = commands.add_parser(
@@ -207,10 +210,11 @@ def draw_figures(arguments: argparse.Namespace) -> int:
 
 def write_report(arguments: argparse.Namespace) -> int:
     """Write the HTML page."""
-    from ..report import MODEL_PAGES, save_report
+    from ..report import default_pages, save_report
     from ..store import Store
 
-    path = save_report(Store.existing(arguments.folder), pages_named(arguments.pages, MODEL_PAGES))
+    store = Store.existing(arguments.folder)
+    path = save_report(store, pages_named(arguments.pages, default_pages(store)))
     print(f"{path}  (open it in a browser: {shlex.quote(path.resolve().as_uri())})")
     return 0
 

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import io
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -73,6 +74,8 @@ class FigureEntry:
     """(rows, store) to the figure, or None where the results do not hold what it needs. Called under `look()`."""
     films: Callable[[pd.DataFrame, Store], Iterable[tuple[str, bytes]]] | None = None
     """(rows, store) to animated GIFs beside the figure: names, which begin with the figure's and a dash, and bytes."""
+    apart: bool = False
+    """Whether data sets have a figure each where settings are many; see `sheets`."""
 
 
 FIGURES: dict[str, FigureEntry] = {
@@ -87,6 +90,7 @@ FIGURES: dict[str, FigureEntry] = {
             "data set share their axis.",
             "finished models scored with the KL decomposition",
             draw_kl_decomposition,
+            apart=True,
         ),
         FigureEntry(
             "scores",
@@ -97,6 +101,7 @@ FIGURES: dict[str, FigureEntry] = {
             "moved apart a little.",
             "finished models",
             draw_scores,
+            apart=True,
         ),
         FigureEntry(
             "score_distributions",
@@ -107,6 +112,7 @@ FIGURES: dict[str, FigureEntry] = {
             "better.",
             "finished models with a score that has a better side",
             draw_score_distributions,
+            apart=True,
         ),
         FigureEntry(
             "rate_distortion",
@@ -148,6 +154,7 @@ FIGURES: dict[str, FigureEntry] = {
             "posterior mean has a variance above 0.01 over images.",
             "finished models scored with the KL decomposition",
             draw_kl_per_dimension,
+            apart=True,
         ),
         FigureEntry(
             "active_units",
@@ -183,6 +190,7 @@ FIGURES: dict[str, FigureEntry] = {
             "where it ends.",
             "finished models whose training was recorded",
             draw_training,
+            apart=True,
         ),
         FigureEntry(
             "latents_over_training",
@@ -345,6 +353,44 @@ FIGURES: dict[str, FigureEntry] = {
 ENDINGS = ("png", "svg", "pdf")
 """Of every figure's files."""
 
+TOGETHER = 100
+"""Settings, each of all its seeds, of several data sets that one figure still holds."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A figure as one set of files: of all rows, or of one data set's."""
+
+    stem: str
+    """Of its files, without ending."""
+    data_set: str
+    """Empty where it shows all."""
+    rows: pd.DataFrame
+
+
+def sheets(rows: pd.DataFrame) -> dict[bool, list[Sheet]]:
+    """What figures are drawn of, by whether data sets are drawn `apart`; the stems are to follow the figure's name.
+
+    A study of seven data sets and six methods makes a page of three metres; a data set each is a page to be read.
+    """
+    whole = [Sheet("", "", rows)]
+    names = list(dict.fromkeys(rows["data_set"]))
+    if (
+        len(names) < 2
+        or len(rows[["data_set", "condition", "objective", "strength"]].drop_duplicates()) <= TOGETHER
+    ):
+        return {False: whole, True: whole}
+    each = [
+        Sheet(f"-{number}-{in_file_names(name)}", name, rows[rows["data_set"] == name])
+        for number, name in enumerate(names, 1)
+    ]
+    return {False: whole, True: each}
+
+
+def in_file_names(name: str) -> str:
+    """A data set's name, which may be a path, as a part of a file's."""
+    return re.sub(r"[^A-Za-z0-9.]+", "_", name).strip("._")[-40:]
+
 
 def save_figures(store: Store) -> list[Path]:
     """Draw each figure that the results allow into the folder `figures`, as PNG, SVG and PDF; the paths written.
@@ -354,17 +400,23 @@ def save_figures(store: Store) -> list[Path]:
     store.refuse_links_out("figures")
     store.study()  # refused if it makes no sense to this version
     folder, rows, state = store.folder / "figures", store.rows(), fingerprint(store)
+    parts = sheets(rows)
     written: list[Path] = []
     try:
         folder.mkdir(exist_ok=True)
         for entry in FIGURES.values():
             drawn: list[Path] = []
-            with look(), said_where_not_drawn(entry, store):
-                figure = entry.draw(rows, store)
-                if figure is not None:
-                    drawn += save_figure(figure, folder / entry.name, state)
-                    drawn += save_films(entry, rows, store)
+            for sheet in parts[entry.apart]:
+                with look(), said_where_not_drawn(entry, store):
+                    figure = entry.draw(sheet.rows, store)
+                    if figure is not None:
+                        drawn += save_figure(figure, folder / f"{entry.name}{sheet.stem}", state)
+                        drawn += save_films(entry, sheet.rows, store)
             earlier = [folder / f"{entry.name}.{ending}" for ending in ENDINGS]
+            if entry.apart:
+                earlier += [
+                    path for ending in ENDINGS for path in folder.glob(f"{entry.name}-[0-9]*.{ending}")
+                ]
             for path in (*earlier, *(folder.glob(f"{entry.name}-*.gif") if entry.films else ())):
                 if path not in drawn:
                     path.unlink(missing_ok=True)
@@ -396,10 +448,13 @@ def save_films(entry: FigureEntry, rows: pd.DataFrame, store: Store) -> list[Pat
     return paths
 
 
-def png(entry: FigureEntry, rows: pd.DataFrame, store: Store, state: str) -> bytes | None:
-    """A figure as PNG: the saved one if it shows this `state`, the fingerprint of the store; else drawn now."""
+def png(entry: FigureEntry, rows: pd.DataFrame, store: Store, state: str, stem: str = "") -> bytes | None:
+    """A figure as PNG: the saved one if it shows this `state`, the fingerprint of the store; else drawn now.
+
+    `rows` and `stem` are a sheet's.
+    """
     try:
-        saved = read_small(store.folder / "figures" / f"{entry.name}.png")
+        saved = read_small(store.folder / "figures" / f"{entry.name}{stem}.png")
         with warnings.catch_warnings(action="error"), Image.open(io.BytesIO(saved), formats=["png"]) as image:
             if image.info.get(FINGERPRINT) == state:
                 return saved

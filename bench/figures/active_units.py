@@ -61,8 +61,10 @@ def draw_active_units(rows: pd.DataFrame, store: Store) -> Figure | None:
 
 def share_below(arm: Arm, strength: float, *, threshold: float) -> Floats:
     """Share of latents whose KL, mean over images, is below so many nats, of each seed that has it, [seeds]."""
-    at_strength = arm.rows[arm.rows["strength"] == strength]
-    lists = (np.asarray(known, dtype=np.float64) for known in at_strength.get(KL, []) if np.ndim(known) == 1)
+    if KL not in arm.rows:
+        return np.empty(0)
+    at_strength = arm.rows[KL].iloc[arm.places[strength]]
+    lists = (np.asarray(known, dtype=np.float64) for known in at_strength if np.ndim(known) == 1)
     return np.array([(kl < threshold).mean() for kl in lists if kl.size and np.isfinite(kl).all()])
 
 

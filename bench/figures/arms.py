@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,18 @@ class Arm:
     @property
     def strengths(self) -> list[float]:
         """The strengths that have finished rows, ascending."""
-        return sorted({float(s) for s in self.rows["strength"]})
+        return list(self.places)
+
+    @cached_property
+    def places(self) -> dict[float, NDArray[np.intp]]:
+        """Which rows have each strength, strengths ascending."""
+        strengths = self.rows["strength"].to_numpy(dtype=np.float64)
+        return {float(s): np.flatnonzero(strengths == s) for s in np.unique(strengths)}
+
+    @cached_property
+    def taken(self) -> dict[str, Floats]:
+        """Scores of all rows by column, taken out of the table once: a row of it has hundreds of columns."""
+        return {}
 
     def setting(self, strength: float) -> str:
         """A strength with its symbol, `β = 4`; empty for an objective that has none."""
@@ -74,9 +86,19 @@ class Arm:
 
     def together(self, columns: Sequence[str], strength: float) -> Floats:
         """Scores of the seeds at a strength that have all of them, [columns, seeds]."""
-        known = self.rows[self.rows["strength"] == strength].reindex(columns=list(columns))
-        table = known.to_numpy(dtype=np.float64).T
+        places = self.places.get(strength, np.empty(0, dtype=np.intp))
+        table = np.stack([self.column(name)[places] for name in columns])
         return table[:, np.isfinite(table).all(axis=0)]
+
+    def column(self, name: str) -> Floats:
+        """A score of every row, NaN where there is none."""
+        if name not in self.taken:
+            self.taken[name] = (
+                self.rows[name].to_numpy(dtype=np.float64)
+                if name in self.rows
+                else np.full(len(self.rows), np.nan)
+            )
+        return self.taken[name]
 
     def strengths_with(self, *columns: str) -> list[float]:
         """The strengths at which some seed has all these scores."""
@@ -87,13 +109,18 @@ class Arm:
 
         With `column`, of those that have it; empty if none has.
         """
-        at_strength = self.rows[self.rows["strength"] == strength]
+        places = self.places.get(strength, np.empty(0, dtype=np.intp))
         if column is not None:
-            at_strength = (
-                at_strength[at_strength[column].notna()] if column in at_strength else at_strength[:0]
+            known = (
+                self.rows[column].notna().to_numpy()
+                if column in self.rows
+                else np.zeros(len(self.rows), bool)
             )
-        first = at_strength.sort_values("seed", kind="stable").head(1).to_dict("records")
-        return first[0] if first else {}
+            places = places[known[places]]
+        if not len(places):
+            return {}
+        first = places[np.argmin(self.rows["seed"].to_numpy()[places])]
+        return {str(name): value for name, value in self.rows.iloc[first].to_dict().items()}
 
 
 def arms_of(rows: pd.DataFrame) -> list[Arm]:

@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 
 from ..store import Store
 from .arms import Floats, arms_of, evenly
-from .over_training import histories_of, shades, steps_axis
+from .over_training import histories, shades, steps_axis
 from .page import Block, is_left, page
 from .style import quiet_grid
 
@@ -22,16 +22,26 @@ FLOOR = 0.003
 SHOWN = 6
 """Strengths of an arm, at most."""
 
+MOST_PANELS = 96
+"""With many arms, fewer strengths of each."""
+
 PANEL = (0.79, 1.05)
 
 
 def draw_latents_over_training(rows: pd.DataFrame, store: Store) -> Figure | None:
     """A panel a strength, a line a latent, for the smallest seed of each."""
-    history = store.history()
+    arms = arms_of(rows)
+    # Which models were recorded, by the ids alone: the KL of each latent of all of them is the larger part of a store.
+    recorded = histories(arms, store.history(columns=("run_id",)))
+    shown = max(1, min(SHOWN, MOST_PANELS // max(1, len(recorded))))
+    first = {
+        arm: {s: first_seed(by_strength[s], arm.rows) for s in evenly(list(by_strength), shown)}
+        for arm, by_strength in recorded.items()
+    }
+    history = dict(iter(store.history({i for of in first.values() for i in of.values()}).groupby("run_id")))
     found = {}
-    for arm in arms_of(rows):
-        by_strength = histories_of(arm, history)
-        models = {s: of_first_seed(by_strength[s], arm.rows) for s in evenly(list(by_strength), SHOWN)}
+    for arm, run_ids in first.items():
+        models = {s: curves(history[run_id]) for s, run_id in run_ids.items() if run_id in history}
         models = {s: model for s, model in models.items() if np.isfinite(model[1]).any()}
         if models:  # a model whose codes are points has no KL
             found[arm] = models
@@ -64,11 +74,15 @@ def draw_latents_over_training(rows: pd.DataFrame, store: Store) -> Figure | Non
     return figure
 
 
-def of_first_seed(points: pd.DataFrame, rows: pd.DataFrame) -> tuple[Floats, Floats]:
-    """Steps [points] and KL of each latent [points, D] of the model with the smallest seed."""
+def first_seed(points: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """Which model of these points has the smallest seed."""
     seeds = rows.set_index("run_id")["seed"]
-    first = min(points["run_id"].unique(), key=lambda run_id: int(seeds[run_id]))
-    own = points[points["run_id"] == first].sort_values("step")
+    return min(points["run_id"].unique(), key=lambda run_id: int(seeds[run_id]))
+
+
+def curves(points: pd.DataFrame) -> tuple[Floats, Floats]:
+    """Steps [points] and KL of each latent [points, D] of one model."""
+    own = points.sort_values("step")
     return own["step"].to_numpy(dtype=np.float64) + 1.0, np.stack(own[COLUMN].to_list()).astype(np.float64)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import seaborn
@@ -17,21 +19,40 @@ SETTLED = 0.1
 
 def histories_of(arm: Arm, history: pd.DataFrame) -> dict[float, pd.DataFrame]:
     """The points of an arm's finished models by strength, ascending; strengths without any are left out."""
-    strengths = arm.rows.set_index("run_id")["strength"]
-    known = history[history["run_id"].isin(strengths.index)]
-    by_strength = known.groupby(known["run_id"].map(strengths).astype(float))
-    return {float(strength): points for strength, points in by_strength}
+    return histories([arm], history).get(arm, {})
+
+
+def histories(arms: Sequence[Arm], history: pd.DataFrame) -> dict[Arm, dict[float, pd.DataFrame]]:
+    """The points of each arm's finished models by strength, ascending; arms and strengths without any are left out."""
+    settings = [(arm, strength) for arm in arms for strength in arm.strengths]
+    number_of = pd.concat(
+        [
+            pd.Series(number, index=arm.rows["run_id"].iloc[arm.places[strength]], dtype=np.int64)
+            for number, (arm, strength) in enumerate(settings)
+        ]
+        or [pd.Series(dtype=np.int64)]
+    )
+    found: dict[Arm, dict[float, pd.DataFrame]] = {}
+    for number, points in history.groupby(history["run_id"].map(number_of).to_numpy(dtype=np.float64)):
+        arm, strength = settings[int(number)]
+        found.setdefault(arm, {})[strength] = points
+    return found
 
 
 def curve(points: pd.DataFrame, column: str) -> tuple[Floats, Floats, Floats]:
     """Steps, mean over seeds and their standard deviation (ddof 1; 0 for a single seed), each [points]."""
-    by_step = points.groupby("step")[column]
+    return curves(points, [column])[column]
+
+
+def curves(points: pd.DataFrame, columns: Sequence[str]) -> dict[str, tuple[Floats, Floats, Floats]]:
+    """`curve` of each of several columns; the points are put in the order of their steps once."""
+    by_step = points.groupby("step")[list(columns)]
     middle, spread = by_step.mean(), by_step.std().fillna(0.0)
-    return (
-        middle.index.to_numpy(dtype=np.float64) + 1.0,
-        middle.to_numpy(dtype=np.float64),
-        spread.to_numpy(dtype=np.float64),
-    )
+    steps = middle.index.to_numpy(dtype=np.float64) + 1.0
+    return {
+        name: (steps, middle[name].to_numpy(dtype=np.float64), spread[name].to_numpy(dtype=np.float64))
+        for name in columns
+    }
 
 
 def shades(count: int) -> list[tuple[float, float, float]]:

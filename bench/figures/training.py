@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..store import Store
-from .arms import Arm, arms_of
-from .over_training import SETTLED, curve, histories_of, shades, steps_axis
+from .arms import Arm, Floats, arms_of
+from .over_training import SETTLED, curves, histories, shades, steps_axis
 from .page import Block, is_left, page
 from .style import DASHES, FAINT, quiet_grid
 
@@ -29,8 +29,7 @@ COLUMNS = 3
 
 def draw_training(rows: pd.DataFrame, store: Store) -> Figure | None:
     """A block of panels an arm, a panel a quantity, a line a strength."""
-    history = store.history()
-    found = {arm: points for arm in arms_of(rows) if (points := histories_of(arm, history))}
+    found = histories(arms_of(rows), store.history(columns=("run_id", "step", *QUANTITIES)))
     if not found:
         return None
     blocks = [
@@ -47,8 +46,9 @@ def draw_training(rows: pd.DataFrame, store: Store) -> Figure | None:
     ]
     figure, places = page(blocks)
     for (arm, points), block, panels in zip(found.items(), blocks, places, strict=True):
+        recorded = {strength: curves(own, [*QUANTITIES]) for strength, own in points.items()}
         for number, ((column, title), axes) in enumerate(zip(QUANTITIES.items(), panels, strict=True)):
-            draw_panel(axes, arm, points, column)
+            draw_panel(axes, arm, {s: known[column] for s, known in recorded.items()}, column)
             axes.set_title(title, loc="left")
             if is_left(number, block):
                 axes.set_ylabel("nats per image")
@@ -59,13 +59,13 @@ def draw_training(rows: pd.DataFrame, store: Store) -> Figure | None:
     return figure
 
 
-def draw_panel(axes: Axes, arm: Arm, points: dict[float, pd.DataFrame], column: str) -> None:
+def draw_panel(axes: Axes, arm: Arm, recorded: dict[float, tuple[Floats, ...]], column: str) -> None:
     """One quantity of one arm: means over seeds, with bands of one standard deviation; circles are finished models'."""
     low, high = np.inf, -np.inf
     last = 1.0
-    colours = shades(len(points))
-    for number, ((strength, recorded), colour) in enumerate(zip(points.items(), colours, strict=True)):
-        steps, middle, spread = curve(recorded, column)
+    colours = shades(len(recorded))
+    for number, ((strength, known), colour) in enumerate(zip(recorded.items(), colours, strict=True)):
+        steps, middle, spread = known
         axes.plot(
             steps,
             middle,

@@ -19,7 +19,7 @@ from ..atomic_file import write_atomically
 from ..bad_input import BadInput
 from ..evaluation import SCORES
 from ..store import Store, schema
-from .model_pages import MODEL_PAGES, model_pages
+from .model_pages import MODEL_PAGES, default_pages, model_pages
 from .model_table import MOST_LINES, model_lines, shown_columns
 from .pictures import fitted, pictures
 from .provenance import arm_lines, as_toml, facts, repeat_command
@@ -72,7 +72,7 @@ def report(store: Store, pages: int | None = MODEL_PAGES) -> str:
         failures=failures(rows),
         tables=result_tables(rows),
         further=further_tables(rows),
-        pictures=list(pictures(store, rows)),
+        figures=list(pictures(store, rows)),
         columns=shown_columns(rows),
         lines=model_lines(rows, own),
         left_out=max(0, len(rows) - MOST_LINES),
@@ -115,4 +115,13 @@ def failures(rows: pd.DataFrame) -> list[Failure]:
     ]
 
 
-__all__ = ["MODEL_PAGES", "as_toml", "best", "fitted", "repeat_command", "report", "save_report"]
+__all__ = [
+    "MODEL_PAGES",
+    "as_toml",
+    "best",
+    "default_pages",
+    "fitted",
+    "repeat_command",
+    "report",
+    "save_report",
+]

@@ -33,6 +33,9 @@ from .provenance import told_versions
 MODEL_PAGES = 60
 """Models that get a page where nothing else is asked for."""
 
+FEWER_PAGES, MANY = 20, 1_000
+"""So many of a study of more models than that: each encodes 2,500 images, and figures show the rest."""
+
 PICTURE_BYTES = 120_000
 """A model's pictures take no more."""
 
@@ -91,6 +94,11 @@ def model_pages(store: Store, rows: pd.DataFrame, most: int | None) -> list[Mode
         page_of(row, looks, points.get(row["run_id"]), files.get(row["run_id"], ""))
         for row in records(chosen)
     ]
+
+
+def default_pages(store: Store) -> int:
+    """How many models get a page where nothing else is asked for."""
+    return FEWER_PAGES if len(store.register().run_ids) > MANY else MODEL_PAGES
 
 
 def by_seed(rows: pd.DataFrame) -> list[Any]:

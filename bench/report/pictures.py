@@ -11,8 +11,9 @@ import pandas as pd
 from PIL import Image
 
 from ..catalogue import OBJECTIVES
-from ..figures import FIGURES, FigureEntry, fingerprint, png
+from ..figures import FIGURES, FigureEntry, fingerprint, png, sheets
 from ..figures.style import DOTS_PER_INCH
+from ..one_line import one_line
 from ..store import Store
 
 PICTURE_BYTES = 550_000
@@ -21,29 +22,45 @@ PICTURE_BYTES = 550_000
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure on the page; without `source`, a note on what it would need."""
+    """A PNG on the page."""
 
-    entry: FigureEntry
     source: str
+    data_set: str
+    """That it is of; empty where it shows all."""
     alt: str
     width: int
     height: int
 
 
-def pictures(store: Store, rows: pd.DataFrame) -> Iterable[Picture]:
-    """Every figure as a PNG inside a data address, or a note in its place."""
+@dataclass(frozen=True)
+class Pictured:
+    """A figure on the page: one picture, or one a data set; without any, a note on what it would need."""
+
+    entry: FigureEntry
+    pictures: list[Picture]
+
+
+def pictures(store: Store, rows: pd.DataFrame) -> Iterable[Pictured]:
+    """Every figure as PNGs inside data addresses, or a note in its place."""
     data_sets = ", ".join(dict.fromkeys(rows.loc[rows["status"] == "done", "data_set"]))
     objectives = ", ".join(OBJECTIVES[name].title for name in dict.fromkeys(rows["objective"]))
-    state = fingerprint(store)
+    state, parts = fingerprint(store), sheets(rows)
     for entry in FIGURES.values():
-        image = png(entry, rows, store, state)
-        if image is None:
-            yield Picture(entry, "", "", 0, 0)
-            continue
-        with Image.open(io.BytesIO(image)) as opened:
-            width, height = (round(pixels * 96 / DOTS_PER_INCH) for pixels in opened.size)
-        source = "data:image/png;base64," + base64.b64encode(fitted(image)).decode()
-        yield Picture(entry, source, f"{entry.title}: {objectives} on {data_sets}", width, height)
+        found = []
+        for sheet in parts[entry.apart]:
+            image = png(entry, sheet.rows, store, state, sheet.stem)
+            if image is not None:
+                alt = f"{entry.title}: {objectives} on {sheet.data_set or data_sets}"
+                found.append(picture(image, sheet.data_set, alt))
+        yield Pictured(entry, found)
+
+
+def picture(image: bytes, data_set: str, alt: str) -> Picture:
+    """A PNG inside a data address, no larger than its bytes may be."""
+    with Image.open(io.BytesIO(image)) as opened:
+        width, height = (round(pixels * 96 / DOTS_PER_INCH) for pixels in opened.size)
+    source = "data:image/png;base64," + base64.b64encode(fitted(image)).decode()
+    return Picture(source, one_line(data_set), alt, width, height)
 
 
 def fitted(png: bytes, limit: int = PICTURE_BYTES) -> bytes:

@@ -40,7 +40,12 @@ def save_history(path: Path, points: Sequence[Mapping[str, Any]]) -> None:
     )
 
 
-def read_history(folder: Path, notices: Notices, run_ids: Collection[str] | None = None) -> pd.DataFrame:
+def read_history(
+    folder: Path,
+    notices: Notices,
+    run_ids: Collection[str] | None = None,
+    columns: Collection[str] | None = None,
+) -> pd.DataFrame:
     """Every point of every training that is finished, or of these alone, a row each; each training once."""
     fields = pa.schema(HISTORY_FIELDS)
     wanted = None if run_ids is None else pa.array(sorted(run_ids), pa.string())
@@ -65,10 +70,13 @@ def read_history(folder: Path, notices: Notices, run_ids: Collection[str] | None
         notices.say(
             f"{folder}: {(~whole).sum()} points are not whole and are left out: not written by disbench"
         )
-    return each_once(table.filter(pa.array(whole))).to_pandas()
+        table = table.filter(pa.array(whole))
+    table = each_once(table)
+    wanted_columns = [name for name in table.column_names if columns is None or name in columns]
+    return table.select(wanted_columns).to_pandas()
 
 
 def each_once(table: pa.Table) -> pa.Table:
     """The points without repeats: of a run trained twice by two sweeps at once, or joined by both."""
     repeated = table.select(["run_id", "step"]).to_pandas().duplicated()
-    return table.filter(pa.array(~repeated.to_numpy()))
+    return table.filter(pa.array(~repeated.to_numpy())) if repeated.any() else table

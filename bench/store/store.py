@@ -233,9 +233,14 @@ class Store:
                 )
         return {run_id: file for run_id, (_, file) in newest.items()}
 
-    def history(self, run_ids: Collection[str] | None = None) -> pd.DataFrame:
-        """Every point of every training that is finished, or of these alone, a row each: `HISTORY_FIELDS`."""
-        return history_files.read_history(self.histories, self.notices, run_ids)
+    def history(
+        self, run_ids: Collection[str] | None = None, columns: Collection[str] | None = None
+    ) -> pd.DataFrame:
+        """Every point of every training that is finished, or of these alone, a row each: `HISTORY_FIELDS`.
+
+        With `columns` only these: the KL of each latent is a list a point and takes longest.
+        """
+        return history_files.read_history(self.histories, self.notices, run_ids, columns)
 
     def save_history(self, cohort: Cohort, points: Sequence[Mapping[str, Any]]) -> None:
         """Keep what was recorded while a cohort trained."""
