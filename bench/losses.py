@@ -18,7 +18,7 @@ from .objectives import Objective, Setting
 from .precision import PRECISIONS
 from .run import Cohort
 from .run_model import Parameters, build_model
-from .training_state import WEIGHT_DECAY, helper_module
+from .training_state import helper_module
 
 Losses = Callable[..., tuple[Tensor, ForwardPass]]
 
@@ -52,9 +52,7 @@ class ModelLoss:
         self.codes = run.batch_size * run.codes_an_image
         self.steps = run.steps
         self.keywords = {
-            name: run.options[name]
-            for name in self.objective.loss_options
-            if name in run.options and name != WEIGHT_DECAY
+            name: run.options[name] for name in self.objective.loss_options if name in run.options
         }
         self.model = lowered(build_model(run), lowering)
         self.run_in_training = Trained.of(self.objective, self.model)

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from .catalogue import ARCHITECTURES, OBJECTIVES
 from .models import initial_parameters
+from .objectives.objective import ADAM_EPS, WEIGHT_DECAY
 from .run import Cohort, Run
 from .run_model import Parameters, build_model, initial_buffers
 
-WEIGHT_DECAY = "weight_decay"
-"""The option of objectives whose optimiser shrinks weights."""
+USUAL_EPS = 1e-8
 
 HELPER_ORDINAL = 1000
 """Of a helper's first parameter in the role `init`: no model has so many of its own."""
@@ -116,11 +116,11 @@ class TrainingState:
 
 def optimiser_of(run: Run, groups: list[dict[str, object]], device: torch.device) -> torch.optim.Optimizer:
     """Adam; with decoupled decay of weights where the objective has the option (Loshchilov and Hutter 2019)."""
-    on_cuda = device.type == "cuda"
+    on_cuda, eps = device.type == "cuda", float(run.options.get(ADAM_EPS, USUAL_EPS))
     if WEIGHT_DECAY in run.options:
         decay = float(run.options[WEIGHT_DECAY])
-        return torch.optim.AdamW(groups, weight_decay=decay, fused=True, capturable=on_cuda)
-    return torch.optim.Adam(groups, fused=True, capturable=on_cuda)
+        return torch.optim.AdamW(groups, eps=eps, weight_decay=decay, fused=True, capturable=on_cuda)
+    return torch.optim.Adam(groups, eps=eps, fused=True, capturable=on_cuda)
 
 
 def helper_module(cohort: Cohort) -> nn.Module | None:

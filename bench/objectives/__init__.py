@@ -8,7 +8,7 @@ from .beta_vae import beta_vae, cvae, vae
 from .dip_vae import dip_vae_i, dip_vae_ii
 from .factor_vae import DISCRIMINATOR, factor_vae
 from .iwae import iwae
-from .objective import Choosing, Objective
+from .objective import ADAM_EPS, Choosing, Objective
 from .setting import Helper, Options, Setting
 from .telling import CLASS, Telling, Told
 from .terms import bernoulli_errors, kl, reconstruction
@@ -23,6 +23,7 @@ PLAIN_OBJECTIVES: dict[str, Objective] = {
         "β",
         "Chen et al. 2018",
         loss_options={"estimator": ("mws", "mss", "mss_public_copies"), **WARMUP},
+        optimiser_options={ADAM_EPS: None},
     ),
     "cvae": Objective(cvae, "CVAE", "β", "Sohn et al. 2015", conditional=True, loss_options=WARMUP),
     "annealed_vae": Objective(

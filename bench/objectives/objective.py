@@ -15,6 +15,12 @@ from ..run import IMPORTANCE_SAMPLES, Run
 from .setting import Helper, Options
 from .telling import Telling
 
+ADAM_EPS = "adam_eps"
+"""What Adam adds to the root of the second moment; PyTorch's 1e-8 where a study does not name it."""
+
+WEIGHT_DECAY = "weight_decay"
+"""By which Adam shrinks weights, decoupled from the gradient."""
+
 Choose = Callable[[Tensor, Tensor], Tensor]
 """Indices [S, T, B] of S seeds and T steps and uniform numbers [S, T, B, n] to the indices that are taken."""
 
@@ -44,6 +50,8 @@ class Objective:
     """Whether the model is told a factor of the image, in encoder and decoder."""
     loss_options: Options = field(default_factory=dict)
     """Keywords of `loss` that a study can choose."""
+    optimiser_options: Options = field(default_factory=dict)
+    """What of the model's Adam a study can choose beside its learning rate: `ADAM_EPS`, `WEIGHT_DECAY`."""
     helper: Helper | None = None
     """The network that trains beside each model, if any."""
     importance_samples: int | None = None
@@ -72,6 +80,7 @@ class Objective:
 
     @property
     def options(self) -> Options:
-        """All that a study can choose: keywords of the loss, then those of the helper, then codes an image."""
+        """All that a study can choose: keywords of loss and optimiser, then of the helper, then codes an image."""
         several = {} if self.importance_samples is None else {IMPORTANCE_SAMPLES: self.importance_samples}
-        return {**self.loss_options, **(self.helper.options if self.helper else {}), **several}
+        of_helper = self.helper.options if self.helper else {}
+        return {**self.loss_options, **self.optimiser_options, **of_helper, **several}

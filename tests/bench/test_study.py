@@ -1,9 +1,11 @@
 """Studies: what a file means, and one clear line for each way to get it wrong."""
 
 import pytest
+import torch
 
 from disbench.bench import BadInput, load_study
 from disbench.bench.study_loading import parse_study, shipped_studies
+from disbench.bench.training_state import optimiser_of
 
 GOOD = {
     "name": "mine",
@@ -47,6 +49,15 @@ def test_defaults_of_options_are_part_of_the_run():
     silent = parsed(with_arm(objective="beta_tcvae")).runs()[0]
     named = parsed(with_arm(objective="beta_tcvae", options={"estimator": "mws"})).runs()[0]
     assert silent.run_id == named.run_id
+
+
+def test_adam_has_another_epsilon_where_it_is_named():
+    """PyTorch's where it is not, which is then no part of the run."""
+    runs = [parsed(with_arm(objective="beta_tcvae", options=o)).runs()[0] for o in ({}, {"adam_eps": 1e-4})]
+    assert [run.options for run in runs] == [{"estimator": "mws"}, {"estimator": "mws", "adam_eps": 1e-4}]
+    weight, cpu = torch.nn.Parameter(torch.zeros(1)), torch.device("cpu")
+    made = [optimiser_of(run, [{"params": [weight], "lr": 1e-3}], cpu) for run in runs]
+    assert [one.param_groups[0]["eps"] for one in made] == [1e-8, 1e-4]
 
 
 def test_an_option_that_is_off_is_no_part_of_the_run():

@@ -12,6 +12,7 @@ from disbench.metrics import Score, infomec
 
 from ...models import PLAIN_ARCHITECTURES, VAE, Architecture, ForwardPass, ImageShape, Model, sides_of_64
 from ...objectives import Objective, Setting, reconstruction
+from ...objectives.objective import WEIGHT_DECAY
 from ...run import Run
 from ...tasks import Subject, Task
 from ..member import Member
@@ -273,7 +274,8 @@ MEMBER = Member(
             "QLAE",
             None,
             "Hsu et al. 2023",
-            loss_options={"quantise": 0.01, "commit": 0.01, "weight_decay": 0.1},
+            loss_options={"quantise": 0.01, "commit": 0.01},
+            optimiser_options={WEIGHT_DECAY: 0.1},
             architectures=tuple(QUANTISED),
             codes="points",
             bound=False,
