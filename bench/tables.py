@@ -9,6 +9,9 @@ import pandas as pd
 from tabulate import tabulate
 
 from .bad_input import unknown
+from .latex_tables import Column, document
+from .latex_tables import table as latex_table
+from .latex_text import prose
 from .legend import Legend
 from .one_line import one_line
 from .variants import variants
@@ -70,6 +73,9 @@ HEADINGS = {
 
 UNDEFINED = "–"
 """A finished model's cell without a value: a score that is not defined for its codes, or was not asked for."""
+
+ABOUT = {"objective": 60.0, "strength": 40.0, "models": 45.0}
+"""The columns that are no scores, and the points to which LaTeX may wrap them."""
 
 ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 
@@ -185,11 +191,14 @@ def cells(part: pd.DataFrame, legend: Legend | None = None, *, plus_minus: str =
 
 
 def cell(mean: float, spread: float, plus_minus: str = " ± ", *, count: bool = False) -> str:
-    """A mean with its spread, to a precision that fits its size, or that of a count; empty if there is no value."""
+    """A mean with its spread, to a precision that fits its size, or that of a count; empty if there is no value.
+
+    Zero has no sign, whatever it was rounded from.
+    """
     if pd.isna(mean):
         return ""
     digits = 1 if count or abs(mean) >= 20 else 2 if abs(mean) >= 2 else 3
-    return f"{mean:.{digits}f}" + ("" if pd.isna(spread) else f"{plus_minus}{spread:.{digits}f}")
+    return f"{mean:z.{digits}f}" + ("" if pd.isna(spread) else f"{plus_minus}{spread:.{digits}f}")
 
 
 def as_markdown(table: pd.DataFrame, legend: Legend | None = None) -> str:
@@ -204,53 +213,30 @@ def as_markdown(table: pd.DataFrame, legend: Legend | None = None) -> str:
         blocks.append(f"### {title}\n\n{body}")
     if not blocks:
         return "no models yet\n"
-    undefined = (
-        f" {UNDEFINED}: not defined for these codes, or not asked for."
-        if any(f" {UNDEFINED} |" in block for block in blocks)
-        else ""
-    )
-    return "\n\n".join(blocks) + f"\n\nMean ± standard deviation over seeds; nats per image.{undefined}\n"
+    undefined = any(f" {UNDEFINED} |" in block for block in blocks)
+    return "\n\n".join([*blocks, what_numbers_are(undefined)]) + "\n"
 
 
 def as_latex(table: pd.DataFrame, legend: Legend | None = None) -> str:
-    """LaTeX tabulars with booktabs rules, one per data set and condition."""
-    blocks = []
+    """LaTeX tables with booktabs rules, one per data set and condition, in blocks of columns that fit a line."""
+    blocks, undefined = [], False
     for title, part in parts(table):
-        text = cells(part, legend, plus_minus=r" \pm ")
-        lines = [" & ".join(escaped(name) for name in text.columns) + r" \\", r"\midrule"]
-        for line in text.astype(str).to_numpy().tolist():
-            fixed = [escaped(value) for value in line[:3]]
-            lines.append(" & ".join([*fixed, *map(in_mathematics, line[3:])]) + r" \\")
-        columns = "ll" + "r" * (len(text.columns) - 2)
-        body = "\n".join([r"\toprule", *lines, r"\bottomrule"])
-        blocks.append(f"% {escaped(title)}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}")
-    return "\n\n".join(blocks) + "\n"
+        text = cells(part, legend).astype(str)
+        columns = [
+            Column(heading, text[heading].tolist(), heading not in ABOUT, ABOUT.get(heading))
+            for heading in text.columns
+        ]
+        blocks.append(latex_table(title, columns, keys=2))
+        undefined = undefined or bool((text == UNDEFINED).any(axis=None))
+    if not blocks:
+        return "no models yet\n"
+    return document([*blocks, prose(what_numbers_are(undefined))])
 
 
-def in_mathematics(value: str) -> str:
-    """A number for LaTeX; an empty cell, and one that is not defined, as text."""
-    if value == UNDEFINED:
-        return "--"
-    return f"${value}$" if value else ""
-
-
-LATEX = {
-    "β": r"$\beta$",
-    "γ": r"$\gamma$",
-    "λ": r"$\lambda$",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "\\": r"\textbackslash{}",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    **{symbol: f"\\{symbol}" for symbol in "_%&#${}"},
-}
-"""What LaTeX would not take as it is, or would take for a command."""
-
-
-def escaped(text: str) -> str:
-    """Text for LaTeX: Greek letters and arrows as mathematics, nothing left that LaTeX would obey."""
-    return "".join(LATEX.get(character, character) for character in text)
+def what_numbers_are(undefined: bool) -> str:
+    """The line below tables; whether some cell is `UNDEFINED`."""
+    dash = f" {UNDEFINED}: not defined for these codes, or not asked for." if undefined else ""
+    return f"Mean ± standard deviation over seeds; nats per image.{dash}"
 
 
 def as_csv(table: pd.DataFrame, legend: Legend | None = None) -> str:

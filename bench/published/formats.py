@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
+from ..latex_tables import Column, document, enumerated, table
+from ..latex_text import prose
 from ..legend import Legend
 from ..one_line import one_line
 from ..scales import shown
-from ..tables import ARROWS, HEADINGS, cell, escaped, without_formulas
+from ..tables import ARROWS, HEADINGS, cell, without_formulas
 from .comparison import Cell, as_table
 from .numbers import TAGS, as_printed
 from .verdict import FEWEST_SEEDS
@@ -34,6 +35,15 @@ COLUMNS = (
     "verdict",
 )
 """Of the readable tables."""
+
+STACKED: dict[str, tuple[bool, float | None]] = {
+    "objective\nmodels": (False, 60.0),
+    "score": (False, 50.0),
+    "measured\n95 % interval": (True, None),
+    "published\n[tag; source]": (True, 50.0),
+    "difference\nverdict": (False, 45.0),
+}
+"""Columns of LaTeX: whether they stand to the right, and the points to which they may be wrapped."""
 
 TEXTS = 3
 """The first so many are words, the others numbers."""
@@ -95,7 +105,7 @@ def line(one: Cell, legend: Legend, reasons: Notes, sources: Notes, plus_minus: 
         number(one.measured, one.spread),
         interval,
         f"{literature} [{one.tag}{seeds}; {sources.number(one.source)}]",
-        f"{one.difference:+.1f}" if one.difference is not None and math.isfinite(one.difference) else "",
+        f"{one.difference:+z.1f}" if one.difference is not None and math.isfinite(one.difference) else "",
         judged,
     ]
 
@@ -113,12 +123,21 @@ def as_markdown(study: Study, cells: Sequence[Cell], legend: Legend) -> str:
     if reasons.texts:
         blocks.append("Not comparable:\n\n" + numbered(reasons.texts))
     blocks.append("Published numbers, and where they were read:\n\n" + numbered(sources.texts))
-    tags = dict.fromkeys([*(one.tag for one in cells), *(finding.tag for finding in study.findings)])
-    blocks.append("\n".join(f"[{tag}] {TAGS[tag]}." for tag in TAGS if tag in tags))
+    blocks.append("\n".join(tags_told(study, cells)))
     if study.findings:
-        found = [f"{f.text} [{f.tag}; {f.source}]" for f in study.findings]
-        blocks.append("Printed beside them:\n\n" + "\n".join(f"- {one_line(text)}" for text in found))
+        blocks.append("Printed beside them:\n\n" + "\n".join(f"- {text}" for text in findings_told(study)))
     return "\n\n".join(blocks) + "\n"
+
+
+def tags_told(study: Study, cells: Sequence[Cell]) -> list[str]:
+    """The tags that occur, and what they mean."""
+    tags = {*(one.tag for one in cells), *(finding.tag for finding in study.findings)}
+    return [f"[{tag}] {TAGS[tag]}." for tag in TAGS if tag in tags]
+
+
+def findings_told(study: Study) -> list[str]:
+    """What was printed beside the numbers, a line each."""
+    return [one_line(f"{f.text} [{f.tag}; {f.source}]") for f in study.findings]
 
 
 def heading(study: Study) -> str:
@@ -150,38 +169,49 @@ def numbered(texts: Sequence[str]) -> str:
 
 
 def as_latex(study: Study, cells: Sequence[Cell], legend: Legend) -> str:
-    """Tabulars with booktabs rules, one a data set and condition, and notes below as a list."""
+    """Tables with booktabs rules, one a data set and condition, and all that Markdown says, as printed text."""
     reasons, sources = Notes(), Notes()
-    blocks = [f"% {escaped(one_line(heading(study)))}"]
-    columns = "l" * TEXTS + "r" * (len(COLUMNS) - TEXTS - 1) + "l"
+    size, found = f", scale {study.scale}" if study.scale else "", otherwise(study)
+    # A table cut out of its page still says what it is of.
+    size += f": {'; '.join(found)}" if found else ""
+    blocks = [prose(one_line(heading(study)))]
     for title, part in parts(cells).items():
-        lines = [line(one, legend, reasons, sources, plus_minus="±") for one in part]
-        rows = [" & ".join(map(printed, texts)) + r" \\" for texts in [list(COLUMNS), *lines]]
-        body = "\n".join([r"\toprule", rows[0], r"\midrule", *rows[1:], r"\bottomrule"])
-        blocks.append(f"% {escaped(title)}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}")
-    notes = [("Not comparable", reasons), ("Sources", sources)]
+        rows = [stacked(one, line(one, legend, reasons, sources)) for one in part]
+        columns = [
+            Column(name, texts, *layout)
+            for (name, layout), *texts in zip(STACKED.items(), *rows, strict=True)
+        ]
+        blocks.append(table(title + size, columns, keys=2))
+    blocks.append(prose(RULE))
+    notes = [("Not comparable", reasons), ("Published numbers, and where they were read", sources)]
     blocks += [enumerated(title, found.texts) for title, found in notes if found.texts]
-    return "\n\n".join(blocks) + "\n"
+    blocks.append(prose(" ".join(tags_told(study, cells))))
+    if study.findings:
+        blocks.append(enumerated("Printed beside them", findings_told(study)))
+    return document(blocks)
 
 
-def printed(text: str) -> str:
-    """A text of a table for LaTeX, its signs as mathematics."""
-    escaped_text = re.sub(r"(?<![\w)])-(?=\d)", "$-$", escaped(text))
-    return escaped_text.replace("±", r" $\pm$ ")
-
-
-def enumerated(title: str, texts: Sequence[str]) -> str:
-    """A numbered list for LaTeX."""
-    items = "\n".join(rf"\item {escaped(one_line(text))}" for text in texts)
-    return f"\\paragraph{{{title}}}\n\\begin{{enumerate}}\n{items}\n\\end{{enumerate}}"
+def stacked(one: Cell, texts: Sequence[str]) -> list[str]:
+    """A cell's texts under `STACKED`: those of `COLUMNS`, some of them one below the other, so that all fit a page."""
+    objective, strength, score, _, measured, interval, published, difference, judged = texts
+    models = [counted_models(one.models)] if one.models else []
+    models += [f"{one.diverged} diverged"] if one.diverged else []
+    stacks = [
+        (f"{objective}, {strength}" if strength else objective) + "\n" + ", ".join(models),
+        score,
+        f"{measured}\n{interval}",
+        published.replace(" [", "\n[", 1),
+        f"{difference}\n" + judged.replace(" (few", "\n(few"),
+    ]
+    return [text.rstrip("\n") for text in stacks]
 
 
 def as_csv(study: Study, cells: Sequence[Cell], legend: Legend) -> str:
     """A line a cell at full precision, led by the study's name and scale; empty where nothing was measured."""
-    table = as_table(cells)
-    table.insert(0, "study", study.name)
-    table.insert(1, "scale", study.scale)
-    return without_formulas(table).to_csv(index=False)
+    lines = as_table(cells)
+    lines.insert(0, "study", study.name)
+    lines.insert(1, "scale", study.scale)
+    return without_formulas(lines).to_csv(index=False)
 
 
 def as_json(study: Study, cells: Sequence[Cell], legend: Legend) -> str:
@@ -190,7 +220,7 @@ def as_json(study: Study, cells: Sequence[Cell], legend: Legend) -> str:
     def plain(value: Any) -> Any:
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
-    document = {
+    told = {
         "study": study.name,
         "scale": study.scale,
         "paper": study.paper,
@@ -199,7 +229,7 @@ def as_json(study: Study, cells: Sequence[Cell], legend: Legend) -> str:
         "cells": [{name: plain(value) for name, value in asdict(one).items()} for one in cells],
         "findings": [finding.model_dump() for finding in study.findings],
     }
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    return json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False)
 
 
 FORMATS: dict[str, Callable[[Study, Sequence[Cell], Legend], str]] = {

@@ -358,24 +358,53 @@ def test_latex_is_a_booktabs_table(mixed):
     """As many cells in each line as columns, signs as mathematics, nothing that LaTeX would obey."""
     text = FORMATS["latex"](*mixed, Legend.of_code())
     body = text.split(r"\toprule")[1].split(r"\bottomrule")[0]
-    lines = [line for line in body.splitlines() if line.endswith(r"\\")]
-    assert len(lines) == 5
-    assert {line.replace(r"\&", "").count("&") for line in lines} == {8}
-    assert r"$\beta$-VAE & $\beta$ = 4 & MIG $\uparrow$ & 3 & 0.500 $\pm$ 0.100" in text
+    lines = [line for line in body.splitlines() if r"\\" in line]
+    assert {line.replace(r"\&", "").count("&") for line in lines} == {4}
+    assert (
+        r"$\beta$-VAE, $\beta$ = 4 & MIG $\uparrow$ & $0.500 \pm 0.100$ & $0.45 \pm 0.02$ & $+0.5$ \\*"
+        in text
+    )
+    assert r"3 models &  & 0.252 to 0.748 & [V, 10 models; 1] & agrees" in text
     assert r"50 \% \& more\_" in text
+    assert text.isascii()
+
+
+def test_latex_prints_what_markdown_says(mixed):
+    """Paper, rule, reasons, sources, tags and findings are text of the page, not comments of its source."""
+    text = "\n".join(
+        line for line in FORMATS["latex"](*mixed, Legend.of_code()).splitlines() if line[:1] != "%"
+    )
+    assert "Study mine, beside Somebody 2018" in text
+    assert r"Measured: mean $\pm$ standard deviation over seeds." in text
+    assert r"\item {}the printed number is from memory, unverified" in text
+    assert f"[V2] {TAGS['V2']}." in text
+    assert r"\item {}Seeds matter \textbar{} a lot. [V2; abstract]" in text
+
+
+def test_a_table_of_a_smaller_size_is_not_taken_for_the_papers_where_it_is_cut_out():
+    """Its own head says so, which is repeated on every page."""
+    one = load_study("dubois2019", scale="smoke")
+    text = FORMATS["latex"](one, compared(one, rows_of(one, {})), Legend.of_code())
+    head = text.split(r"\begin{longtable}")[1].split(r"\endhead")[0]
+    assert r"\textbf{dsprites, scale smoke: steps 100 instead of 345,600}" in head
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
-def test_latex_compiles(mixed, tmp_path):
-    """By pdflatex with the packages that the page names."""
-    body = FORMATS["latex"](*mixed, Legend.of_code())
-    document = (
-        "\\documentclass{article}\n\\usepackage[utf8]{inputenc}\n\\usepackage{booktabs}\n\\begin{document}\n"
+def test_latex_compiles_and_fits_plain_article(mixed, tmp_path):
+    """With the packages that docs/published.md names, 10 pt: nothing is wider than the text or higher than the page."""
+    small = load_study("dubois2019", scale="smoke")
+    values = {"vae": -1234.5, "beta_vae": 0.02, "factor_vae": 20.0}
+    rows = rows_of(
+        small, {(run.objective, run.strength, None): [values.get(run.objective)] for run in small.runs()}
     )
-    (tmp_path / "table.tex").write_text(f"{document}{body}\\end{{document}}\n", encoding="utf-8")
+    bodies = [FORMATS["latex"](*of, Legend.of_code()) for of in (mixed, (small, compared(small, rows)))]
+    preamble = "\\documentclass{article}\n\\usepackage{booktabs,longtable}\n\\begin{document}\n"
+    source = f"{preamble}{''.join(bodies)}\\end{{document}}\n"
+    (tmp_path / "table.tex").write_text(source, encoding="ascii")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout
     assert (tmp_path / "table.pdf").stat().st_size > 1000
 
 

@@ -68,10 +68,12 @@ def test_a_score_nobody_has_is_no_column_and_a_missing_one_a_dash():
         (12.345, float("nan"), "12.35"),
         (-123.45, 2.0, "-123.5 ± 2.0"),
         (float("nan"), float("nan"), ""),
+        (-0.0002, 0.0001, "0.000 ± 0.000"),
+        (-0.0, float("nan"), "0.000"),
     ],
 )
 def test_cells_keep_a_sensible_precision(mean, spread, text):
-    """Three significant places or so, the same for mean and spread."""
+    """Three significant places or so, the same for mean and spread; zero without a sign."""
     assert cell(mean, spread) == text
 
 
