@@ -78,6 +78,16 @@ METRICS: Mapping[str, Metric] = {
             summary="the mutual information gap as its authors compute it (Chen et al. 2018)",
         ),
         Metric(
+            name="mig_chen_exact",
+            function=mig_chen,
+            inputs=("mean", "logvar", "factors"),
+            rows="all",
+            seeded=True,
+            whole=True,
+            scores=(Score("mig_chen_exact", "higher", "", "the same with the aggregate of every image"),),
+            summary="their gap with the aggregate of the whole data set, as they have it; samples alone are drawn",
+        ),
+        Metric(
             name="rmig",
             function=rmig,
             inputs=("mean", "logvar", "factors"),
