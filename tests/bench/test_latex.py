@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from disbench.bench.latex_tables import TEXT_WIDTH, Column, blocks, document, enumerated, table, total
-from disbench.bench.latex_text import LATEX, escaped, printed, prose, width, wrapped
+from disbench.bench.latex_text import LATEX, printed, prose, width, wrapped
 from disbench.bench.legend import Legend
 from disbench.bench.tables import READABLE, as_latex, summary
 
@@ -134,7 +134,7 @@ def test_tables_compile_and_fit_plain_article(tmp_path):
         *told,
         table("dsprites " * 40, [Column(one.heading, one.cells, narrowest=40) for one in hostile], keys=1),
         enumerated("Sources", ["[1] https://example.org/" + "a-long_path/" * 20, every]),
-        prose(f"{every} {escaped('--')}"),
+        prose(f"{every} --"),
     ]
     ordinary = as_latex(
         summary(rows(["beta_vae", "vae"], [float(n) for n in range(1, 25)]), READABLE), Legend.of_code()
