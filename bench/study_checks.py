@@ -16,9 +16,12 @@ from disbench.metrics import METRICS, compute
 from .bad_input import BadInput, unknown
 from .catalogue import ARCHITECTURES, OBJECTIVES
 from .history import COLUMNS as HISTORY_COLUMNS
+from .likelihood import LikelihoodSettings
 from .objectives.setting import Takes
 from .precision import PRECISIONS
-from .published import PublishedNumber
+from .published import PaperProtocol, PublishedNumber
+from .published.departures import MAKERS, default_keywords
+from .run import LIKELIHOOD
 from .study import Arm, Correlation, Evaluation, Study, resolved_options
 from .task_catalogue import TASKS
 from .training_part import KINDS, rule_of
@@ -72,13 +75,19 @@ def check_names(arm: Arm, where: str) -> None:
         raise unknown("architecture", arm.architecture, ARCHITECTURES, where=where)
     objective = OBJECTIVES[arm.objective]
     check_strengths(arm, objective.strength is not None, where)
-    for name, value in arm.options.items():
-        if name not in objective.options:
-            takes = ", ".join(objective.options) or "none"
-            raise BadInput(f"{where}: {arm.objective} has no option {name!r}; it takes: {takes}")
-        check_option(name, value, objective.options[name], f"{where}: options")
+    check_options(arm.objective, arm.options, where)
     if arm.precision not in PRECISIONS:
         raise unknown("precision", arm.precision, PRECISIONS, where=where)
+
+
+def check_options(objective: str, options: Mapping[str, str | float], where: str) -> None:
+    """Refuse options that an objective does not take, and values that they cannot have."""
+    known = OBJECTIVES[objective].options
+    for name, value in options.items():
+        if name not in known:
+            takes = ", ".join(known) or "none"
+            raise BadInput(f"{where}: {objective} has no option {name!r}; it takes: {takes}")
+        check_option(name, value, known[name], f"{where}: options")
 
 
 def check_option(name: str, value: str | float, takes: Takes, where: str) -> None:
@@ -234,6 +243,35 @@ def check_published(number: PublishedNumber, where: str) -> None:
         raise BadInput(f"{where}: every goes with during, the steps that it thins")
     if number.spread is not None and number.models == 1:
         raise BadInput(f"{where}: one model has no spread")
+    check_protocol(number.protocol, f"{where}: protocol")
+    if number.metric_options:
+        if (maker := MAKERS.get(number.column)) is None:
+            raise BadInput(f"{where}: metric_options: no metric makes {number.column}")
+        check_keywords(maker, number.metric_options, where)
+
+
+def check_protocol(protocol: PaperProtocol, where: str) -> None:
+    """Refuse what no run could have: objectives, options, architectures and precisions that are in no table."""
+    for objective, options in protocol.options.items():
+        if objective not in OBJECTIVES:
+            raise unknown("objective", objective, OBJECTIVES, where=f"{where}: options")
+        check_options(objective, options, where)
+    for maker, keywords in protocol.metric_options.items():
+        if maker not in (known := {LIKELIHOOD, *MAKERS.values()}):
+            raise unknown("metric", maker, sorted(known), where=f"{where}: metric_options")
+        check_keywords(maker, keywords, where)
+    if protocol.architecture is not None and protocol.architecture not in ARCHITECTURES:
+        raise unknown("architecture", protocol.architecture, ARCHITECTURES, where=where)
+    if protocol.precision is not None and protocol.precision not in PRECISIONS:
+        raise unknown("precision", protocol.precision, PRECISIONS, where=where)
+
+
+def check_keywords(maker: str, given: Mapping[str, Any], where: str) -> None:
+    """Refuse keywords that what makes a column does not take."""
+    takes = LikelihoodSettings.model_fields if maker == LIKELIHOOD else default_keywords(maker)
+    for name in given:
+        if name not in takes:
+            raise unknown("keyword", name, takes, where=f"{where}: metric_options.{maker}")
 
 
 def check_columns(columns: Sequence[str], where: str) -> None:

@@ -24,6 +24,7 @@ from .study_checks import (
     check_data_sets,
     check_evaluation,
     check_names,
+    check_protocol,
     check_published,
     check_seeds,
     check_size,
@@ -94,6 +95,7 @@ def parse_study(
     check_evaluation(study.evaluation, f"{where}: evaluation")
     check_seeds(study, where)
     check_columns(study.columns, f"{where}: columns")
+    check_protocol(study.protocol, f"{where}: protocol")
     for number, printed in enumerate(study.published):
         check_published(printed, f"{where}: published.{number}")
     if study.cluster.address is not None:

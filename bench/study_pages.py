@@ -12,6 +12,7 @@ from .atomic_file import write_atomically
 from .catalogue import OBJECTIVES
 from .legend import Legend
 from .published import TAGS, PublishedNumber
+from .published.departures import nowhere, stated
 from .scales import changes, scales_of, shown
 from .study import Arm, Study
 from .study_loading import load_study, shipped_studies, study_document
@@ -130,11 +131,9 @@ def sizes(name: str) -> str:
 
 def protocol(study: Study) -> str:
     """What is known of the paper's training, and where it differs from ours."""
-    settings = study.protocol.settings()
-    known = f"Compared key by key: {', '.join(f'{key} {shown(value)}' for key, value in settings.items())}."
-    return "\n".join(
-        [*([known, ""] if settings else []), *(f"- {note}" for note in study.protocol.notes or [])]
-    )
+    known = stated(study.protocol)
+    compared = [f"Compared key by key: {', '.join(known)}.", ""] if known else []
+    return "\n".join([*compared, *(f"- {note}" for note in study.protocol.notes or [])])
 
 
 def numbers_table(study: Study) -> str:
@@ -156,9 +155,7 @@ def number_line(study: Study, number: PublishedNumber, legend: Legend) -> list[s
         reasons.append("the source gives no strength")
     if number.tag == "M":
         reasons.append("unverified")
-    for key, value in number.protocol.settings().items():
-        if value not in {getattr(arm, key, value) for arm in study.arms}:
-            reasons.append(f"{key} {shown(value)} there")
+    reasons += [f"{key} {value} there" for key, _, value in nowhere(study, number.protocol)]
     return [
         f"`{number.data_set}`" + (f" given {number.condition}" if number.condition else ""),
         method.title + (f" ({shown(number.options)})" if number.options else ""),

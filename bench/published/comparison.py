@@ -10,19 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from disbench.metrics import METRICS
-
-from ..catalogue import OBJECTIVES
 from ..run import identity
 from ..scales import shown
+from .departures import departures
 from .numbers import PublishedNumber
 from .verdict import LEVEL, Values, measured, verdict
 
 if TYPE_CHECKING:
     from ..study import Study
-
-METRIC_OF = {score.column: metric.name for metric in METRICS.values() for score in metric.scores}
-"""Which metric makes a column."""
 
 READ = ("run_id", "data_set", "condition", "objective", "strength", "seed", "status", "configuration")
 """The columns of rows that a comparison looks at, beside those that numbers were printed for."""
@@ -94,8 +89,9 @@ def compared(study: Study, rows: pd.DataFrame, history: pd.DataFrame | None = No
         beside = rows.assign(value=np.nan if values is None else values_by_run(rows, values, number))
         settings = settings_of(beside[matches(beside, number)])
         cells = [cell_of(study, number, models) for models in settings]
-        measured_cells = [cell for cell in cells if cell.models]
-        found += measured_cells or cells[:1] or [cell_of(study, number, rows.iloc[:0].assign(value=np.nan))]
+        # Where every seed diverged nothing was measured, and that is told too.
+        told = [cell for cell in cells if cell.models or cell.diverged]
+        found += told or cells[:1] or [cell_of(study, number, rows.iloc[:0].assign(value=np.nan))]
     return found
 
 
@@ -195,30 +191,6 @@ def cell_of(study: Study, number: PublishedNumber, models: pd.DataFrame) -> Cell
         verdict=judged.status,
         reason="; ".join(judged.reasons),
     )
-
-
-def departures(study: Study, number: PublishedNumber, configuration: Mapping[str, Any]) -> list[str]:
-    """In what a run was made or scored otherwise than the models behind a printed number."""
-    protocol = {**study.protocol.settings(), **number.protocol.settings()}
-    evaluation = configuration["evaluation"]
-    ran = {**configuration, "samples": evaluation["samples"]}
-    if number.during:  # of batches as they pass: neither later steps nor the scored images matter
-        protocol = {key: wanted for key, wanted in protocol.items() if key not in ("steps", "samples")}
-    found = [
-        f"{key} {shown(ran[key])} instead of {shown(wanted)}"
-        for key, wanted in protocol.items()
-        if ran[key] != wanted
-    ]
-    found += [f"trained with {key}" for key in ("correlation", "hold_out") if configuration.get(key)]
-    metric = METRIC_OF.get(number.column)
-    if metric is not None and not number.during:
-        options = evaluation["options"].get(metric, {})
-        if options != number.metric_options:
-            wanted = shown(number.metric_options) if number.metric_options else "its defaults"
-            found.append(f"{metric} with {shown(options) if options else 'its defaults'} instead of {wanted}")
-    if number.strength is None and OBJECTIVES[number.objective].strength and not number.not_comparable:
-        found.append("the source gives no strength")
-    return found
 
 
 def known(value: float) -> float | None:

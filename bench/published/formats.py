@@ -14,11 +14,11 @@ from ..latex_tables import Column, document, enumerated, table
 from ..latex_text import prose
 from ..legend import Legend
 from ..one_line import one_line
-from ..scales import shown
 from ..tables import ARROWS, HEADINGS, cell, without_formulas
 from .comparison import Cell, as_table
+from .departures import otherwise
 from .numbers import TAGS, as_printed
-from .verdict import FEWEST_SEEDS
+from .verdict import FEWEST_SEEDS, WIDE
 
 if TYPE_CHECKING:
     from ..study import Study
@@ -50,7 +50,8 @@ TEXTS = 3
 
 RULE = (
     "Measured: mean ± standard deviation over seeds. Difference: measured less published, in standard deviations. "
-    f"Verdicts by the rule of docs/published.md; fewer than {FEWEST_SEEDS} seeds have none."
+    f"Verdicts by the rule of docs/published.md; fewer than {FEWEST_SEEDS} seeds have none. Within ±: how far apart "
+    f"the two may be and agree; few seeds: more than {WIDE:g} standard deviations, so that agreement says little."
 )
 
 
@@ -97,6 +98,10 @@ def line(one: Cell, legend: Legend, reasons: Notes, sources: Notes, plus_minus: 
     seeds = f", {counted_models(one.published_models)}" if one.published_models else ""
     literature = as_printed(one.published, one.published_spread, one.rounding, plus_minus)
     judged = f"{one.verdict} ({reasons.number(one.reason)})" if one.reason else one.verdict
+    if one.tolerance is not None:
+        wide = one.verdict == "agrees" and one.spread and one.tolerance > WIDE * one.spread
+        judged += f"{' within' if one.verdict == 'agrees' else ', over'} {plus_minus.strip()}{number(one.tolerance)}"
+        judged += " (few seeds)" if wide else ""
     return [
         f"{method.title} ({one.options})" if one.options else method.title,
         f"{method.strength} = {one.strength:g}" if method.strength and one.strength is not None else "",
@@ -146,16 +151,6 @@ def heading(study: Study) -> str:
     found = otherwise(study)
     told = f". No model here is as the paper's: {'; '.join(found)}" if found else ""
     return f"Study {study.name}{size}, beside {study.paper or 'published numbers'}{told}"
-
-
-def otherwise(study: Study) -> list[str]:
-    """The keys of the paper's protocol that no arm of the study has so, as of a smaller size."""
-    found = []
-    for key, wanted in study.protocol.settings().items():
-        has = [study.evaluation.samples] if key == "samples" else [getattr(arm, key) for arm in study.arms]
-        if wanted not in has:
-            found.append(f"{key} {' and '.join(map(shown, dict.fromkeys(has)))} instead of {shown(wanted)}")
-    return found
 
 
 def counted_models(count: int) -> str:

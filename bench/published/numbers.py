@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -23,23 +24,56 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 
+ALL = "all"
+"""Every image of a data set, instead of a number of them."""
+
+OPTIONS = ("options", "metric_options")
+"""Keys of a protocol that are tables of tables: whose they are, and then by name."""
+
 
 class PaperProtocol(Strict):
-    """How the models behind a printed number were made, as far as is known; keys that are absent are not compared."""
+    """How the models behind a printed number were made, as far as is known.
+
+    Keys that are absent are not compared, but for those that name a usual value: a paper that did otherwise says so.
+    """
 
     architecture: str | None = None
     latents: Count | None = None
     steps: Count | None = None
     batch_size: Count | None = None
     learning_rate: Number | None = None
-    samples: Count | None = None
+    options: dict[str, dict[str, str | float]] = Field(default_factory=dict)
+    """Of objectives, by their names; usually their defaults."""
+    precision: str | None = None
+    """Usually float32."""
+    correlation: dict[str, Any] | None = None
+    """Of training images; usually none."""
+    hold_out: dict[str, Any] | None = None
+    """What was kept from training; usually nothing."""
+    samples: Count | Literal["all"] | None = None
     """Images that a score was computed from."""
+    test_samples: Count | None = None
+    """Further images that tested what the first ones trained."""
+    metric_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Keywords of metrics, tasks and `likelihood`, by their names, that give the paper's definition."""
     notes: list[Text] | None = None
     """What no key can say: where paper and this code differ."""
 
     def settings(self) -> dict[str, Any]:
-        """The keys that are known, by name."""
-        return self.model_dump(exclude_none=True, exclude={"notes"})
+        """The keys that are known, by name; without options."""
+        return self.model_dump(exclude_none=True, exclude={"notes", *OPTIONS})
+
+    def over(self, other: PaperProtocol) -> PaperProtocol:
+        """These keys and options, and those of `other` where nothing is said of them here."""
+
+        def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+            return {
+                name: {**below.get(name, {}), **above.get(name, {})}
+                for name in dict.fromkeys([*below, *above])
+            }
+
+        options = {key: merged(getattr(other, key), getattr(self, key)) for key in OPTIONS}
+        return PaperProtocol.model_validate({**other.settings(), **self.settings(), **options})
 
 
 class PublishedNumber(Strict):
@@ -69,7 +103,7 @@ class PublishedNumber(Strict):
     every: Count = 1
     """Of these steps, which ones the source's mean is of: each so many'th of the training, its first one included."""
     metric_options: dict[str, Any] = Field(default_factory=dict)
-    """Keywords of the metric that give the paper's definition."""
+    """Keywords of what makes the column, where the paper's definition is not what the study's `[protocol]` says."""
     protocol: PaperProtocol = PaperProtocol()
     """Where these models were trained otherwise than the study's `[protocol]` says."""
     source: Text

@@ -21,6 +21,9 @@ Status = Literal["agrees", "differs", "not comparable"]
 FEWEST_SEEDS = 3
 """Two models have a spread, but none that tells anything: Student's quantile at one degree of freedom is 12.7."""
 
+WIDE = 3.0
+"""Of room to each side, in standard deviations over seeds: with more an agreement says little."""
+
 LEVEL = 0.95
 """Of intervals, and of agreement."""
 
