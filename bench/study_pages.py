@@ -14,9 +14,10 @@ from .legend import Legend
 from .published import TAGS, PublishedNumber
 from .published.departures import nowhere, stated
 from .scales import changes, scales_of, shown
+from .score_names import short_name
 from .study import Arm, Study
 from .study_loading import load_study, shipped_studies, study_document
-from .tables import ARROWS, HEADINGS
+from .tables import ARROWS
 
 MADE_BY = "disbench studies pages docs/studies"
 
@@ -146,7 +147,7 @@ def numbers_table(study: Study) -> str:
 def number_line(study: Study, number: PublishedNumber, legend: Legend) -> list[str]:
     """One printed number."""
     method, column = OBJECTIVES[number.objective], legend.columns.get(number.column)
-    score = HEADINGS.get(number.column, number.column) + ARROWS[column.direction if column else None]
+    score = short_name(number.column) + ARROWS[column.direction if column else None]
     when = "steps {:,} to {:,}".format(*number.during) if number.during else ""
     words = [score, when, number.statistic if number.statistic != "mean" else ""]
     models = f" ({number.models} model{'s' if number.models > 1 else ''})" if number.models else ""

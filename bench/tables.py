@@ -14,6 +14,7 @@ from .latex_tables import table as latex_table
 from .latex_text import prose
 from .legend import Legend
 from .one_line import one_line
+from .score_names import short_name
 from .variants import variants
 
 GROUP = ["data_set", "condition", "objective", "variant", "strength"]
@@ -37,39 +38,6 @@ READABLE = (
     "condition_leakage_nats",
 )
 """The columns that fit on a page, in reading order."""
-
-HEADINGS = {
-    "elbo_nats": "ELBO",
-    "elbo_same_images_nats": "ELBO, same images",
-    "iwae_nats": "IWAE",
-    "ais_nats": "AIS",
-    "reconstruction_nats": "recon.",
-    "kl_nats": "KL",
-    "mutual_information_nats": "I(x; z)",
-    "total_correlation_nats": "TC",
-    "dimensionwise_kl_nats": "dim. KL",
-    "active_units": "active",
-    "mig": "MIG",
-    "dci_disentanglement": "DCI D",
-    "dci_completeness": "DCI C",
-    "dci_informativeness": "DCI I",
-    "condition_leakage_nats": "leakage",
-    "infom_range": "InfoM",
-    "infoe_range": "InfoE",
-    "infoc_range": "InfoC",
-    "probe_codes_100": "probe, 100 labels",
-    "probe_codes_all": "probe, all labels",
-    "auroc_elbo_shuffled": "AUROC shuffled",
-    "auroc_elbo_blank": "AUROC blank",
-    "imputation_rmse_metropolis_half": "RMSE missing half",
-    "psnr_denoised_gaussian": "PSNR denoised",
-    "label_error": "label error",
-    "caption_reading_held_out": "new captions read",
-    "collapsed_layers": "collapsed layers",
-    "codebook_perplexity": "perplexity",
-    "bits_per_dimension": "bits/dim",
-}
-"""What the readable columns are called where space is short."""
 
 UNDEFINED = "–"
 """A finished model's cell without a value: a score that is not defined for its codes, or was not asked for."""
@@ -180,7 +148,7 @@ def cells(part: pd.DataFrame, legend: Legend | None = None, *, plus_minus: str =
         }
     )
     for name in names:
-        heading = HEADINGS.get(name, name) + ARROWS[legend.columns[name].direction]
+        heading = short_name(name) + ARROWS[legend.columns[name].direction]
         text[heading] = [
             UNDEFINED
             if done and pd.isna(mean)

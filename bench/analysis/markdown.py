@@ -10,7 +10,8 @@ from tabulate import tabulate
 
 from ..catalogue import OBJECTIVES
 from ..evaluation import SCORES
-from ..tables import ARROWS, HEADINGS, cell
+from ..score_names import short_name
+from ..tables import ARROWS, cell
 from .agreement import Agreement
 from .collapse import StudyCollapse
 from .groups import parted
@@ -180,7 +181,7 @@ def about(family: pd.DataFrame) -> list[str]:
 
 def heading(name: str) -> str:
     """A score as tables call it, with its arrow."""
-    return HEADINGS.get(name, name) + ARROWS[SCORES[name].direction]
+    return short_name(name) + ARROWS[SCORES[name].direction]
 
 
 def interval(low: float, high: float) -> str:

@@ -14,8 +14,9 @@ from scipy.spatial.distance import squareform
 
 from ..analysis.agreement import Agreement, agreement
 from ..evaluation import SCORES
+from ..score_names import NAMES, full_name, short_name
 from ..store import Store
-from ..tables import ARROWS, HEADINGS, READABLE
+from ..tables import ARROWS, READABLE
 from .heat import draw_cells, draw_scale
 from .page import BETWEEN, WIDTH, Block, page
 from .style import FAINT, opposed_colours
@@ -38,24 +39,6 @@ FIRST = (
 
 TRAINING_S_OWN = ("_mws_nats", "_mss_nats")
 """Estimates of the three terms of the KL that stand there already."""
-
-NAMES = {
-    "elbo_held_out_nats": "ELBO, held out",
-    "elbo_kept_nats": "ELBO, kept",
-    "reconstruction_held_out_nats": "recon., held out",
-    "reconstruction_kept_nats": "recon., kept",
-    "rmig_nats": "RMIG, nats",
-    "gaussian_total_correlation": "Gaussian TC",
-    "gaussian_wasserstein_correlation": "Gaussian W2",
-    "gaussian_wasserstein_correlation_norm": "Gaussian W2, norm.",
-    "mutual_info_score": "MI of codes",
-    "dci_informativeness_train": "DCI I, train",
-    "beta_vae_score": "BetaVAE score",
-    "factor_vae_score": "FactorVAE score",
-    "condition_leakage_fraction": "leakage, share",
-    "condition_leakage_max_code_nats": "leakage, one code",
-}
-"""Shorter than the columns of these names."""
 
 LETTER = 0.058
 """Inches that a letter of a label takes."""
@@ -185,7 +168,7 @@ def heading(group: Agreement) -> str:
 
 def label(name: str) -> str:
     """A score in few words, with its arrow."""
-    words = HEADINGS.get(name) or NAMES.get(name, name.removesuffix("_nats").replace("_", " "))
+    words = short_name(name) if name in NAMES else full_name(name)
     return words + ARROWS[SCORES[name].direction]
 
 

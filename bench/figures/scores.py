@@ -9,32 +9,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator
 
 from ..evaluation import SCORES
+from ..score_names import full_name
 from ..store import Store
-from ..tables import ARROWS, HEADINGS, READABLE
+from ..tables import ARROWS, READABLE
 from .arms import Arm, Floats, arms_of, by_subject, mean_and_interval
 from .page import LETTER, WIDTH, Block, header_place, is_lowest, page
 from .strength_axis import StrengthAxis
 from .style import line_style, quiet_grid
-
-TITLES = {
-    "reconstruction_nats": "reconstruction",
-    "total_correlation_nats": "total correlation",
-    "dimensionwise_kl_nats": "dimension-wise KL",
-    "active_units": "active units",
-    "dci_disentanglement": "DCI disentanglement",
-    "dci_completeness": "DCI completeness",
-    "dci_informativeness": "DCI informativeness",
-    "condition_leakage_nats": "condition leakage",
-    "sap": "SAP",
-    "factor_vae_score": "FactorVAE score",
-    "beta_vae_score": "BetaVAE score",
-    "irs": "IRS",
-    "gaussian_total_correlation": "Gaussian TC",
-}
-"""Longer than a table's headings."""
 
 FURTHER = (
     "sap",
@@ -114,16 +98,27 @@ def draw_score(axes: Axes, name: str, arms: Sequence[Arm], axis: StrengthAxis) -
     axes.set_title(title(name), loc="left")
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=name == "active_units"))
     axes.margins(y=0.12)
+    constant = constant_of(name, arms)
+    if constant is not None:
+        # Ticks around the one value that there is would suggest a range.
+        axes.yaxis.set_major_locator(FixedLocator([constant]))
     if max(map(abs, axes.get_ylim())) >= 10_000:
         axes.yaxis.set_major_formatter(EngFormatter(sep=""))
     quiet_grid(axes)
 
 
+def constant_of(name: str, arms: Sequence[Arm]) -> float | None:
+    """The one value that a score has in all models, to what a tick label tells; None if there are several."""
+    values = np.concatenate([arm.values(name, s) for arm in arms for s in arm.strengths])
+    if values.size and np.ptp(values) <= 1e-9 * max(1.0, float(np.abs(values).max())):
+        return float(values[0])
+    return None
+
+
 def title(name: str) -> str:
     """A score above its panel: its name, which way is better, its unit."""
     score = SCORES[name]
-    words = TITLES.get(name, HEADINGS.get(name, name.replace("_", " ")))
-    return words + ARROWS[score.direction] + (" (nats)" if score.unit == "nats" else "")
+    return full_name(name) + ARROWS[score.direction] + (" (nats)" if score.unit == "nats" else "")
 
 
 def draw_over_strength(

@@ -14,7 +14,8 @@ from ..latex_tables import Column, document, enumerated, table
 from ..latex_text import prose
 from ..legend import Legend
 from ..one_line import one_line
-from ..tables import ARROWS, HEADINGS, cell, without_formulas
+from ..score_names import short_name
+from ..tables import ARROWS, cell, without_formulas
 from .comparison import Cell, as_table
 from .departures import otherwise
 from .numbers import TAGS, as_printed
@@ -81,7 +82,7 @@ def line(one: Cell, legend: Legend, reasons: Notes, sources: Notes, plus_minus: 
     """A cell as texts under `COLUMNS`; where nothing was measured nothing stands."""
     method, column = legend.objectives[one.objective], legend.columns.get(one.column)
     counted = column is not None and column.unit == "units"
-    heading = HEADINGS.get(one.column, one.column) + ARROWS[column.direction if column else None]
+    heading = short_name(one.column) + ARROWS[column.direction if column else None]
     when = f", steps {one.during}" if one.during else ""
     statistic = f", {one.statistic}" if one.statistic != "mean" else ""
 

@@ -11,7 +11,8 @@ import pandas as pd
 from ..catalogue import OBJECTIVES
 from ..evaluation import SCORES
 from ..one_line import one_line
-from ..tables import ARROWS, HEADINGS, READABLE, cell, variants_by_objective
+from ..score_names import short_name
+from ..tables import ARROWS, READABLE, cell, variants_by_objective
 
 MOST_LINES = 2_000
 """A page with more is slow to open; `disbench table --format csv` and the row files have all."""
@@ -38,7 +39,7 @@ class ModelLine:
 def shown_columns(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """Headings and names of the scores that any model has, of those that fit."""
     return [
-        (HEADINGS.get(name, name) + ARROWS[SCORES[name].direction], name)
+        (short_name(name) + ARROWS[SCORES[name].direction], name)
         for name in READABLE
         if rows[name].notna().any()
     ]
