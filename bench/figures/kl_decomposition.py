@@ -22,8 +22,11 @@ LABELS = {
     "dimensionwise_kl_nats": "dimension-wise KL",
 }
 
-BAR = 0.3
-"""Inches from one bar to the next."""
+BAR, WIDEST = 0.3, 0.7
+"""Inches from one bar to the next, at least and at most."""
+
+LEGEND = 4.6
+"""Inches of the legend, which panels fill where they are few."""
 
 
 def draw_kl_decomposition(rows: pd.DataFrame, store: Store) -> Figure | None:
@@ -31,9 +34,12 @@ def draw_kl_decomposition(rows: pd.DataFrame, store: Store) -> Figure | None:
     arms = [arm for arm in arms_of(rows) if arm.strengths_with(*LABELS)]
     if not arms:
         return None
-    width = max(1.35, BAR * max(len(arm.strengths_with(*LABELS)) for arm in arms))
-    columns = columns_that_fit(width, 0.2)
     groups = by_data_set(arms)
+    most = max(len(arm.strengths_with(*LABELS)) for arm in arms)
+    width = max(1.35, BAR * most)
+    columns = columns_that_fit(width, 0.2)
+    filled = min(columns, max(map(len, groups.values())))
+    width = max(width, min((LEGEND - 0.63 + 0.2) / filled - 0.2, WIDEST * (most + 0.2)))
     title = room_for((arm.title for arm in arms), width + 0.15)
     blocks = [
         Block(
@@ -46,14 +52,14 @@ def draw_kl_decomposition(rows: pd.DataFrame, store: Store) -> Figure | None:
         )
         for name, members in groups.items()
     ]
-    figure, places = page(blocks, header=0.36, width=4.6)
+    figure, places = page(blocks, header=0.36, width=LEGEND)
     for block, members, panels in zip(blocks, groups.values(), places, strict=True):
         top, bottom = extent(members)
         for number, (arm, axes) in enumerate(zip(members, panels, strict=True)):
             draw_arm(axes, arm, top)
             axes.set_title(wrapped(arm.title, width + 0.15), loc="left")
             axes.set_ylim(bottom, 1.14 * top)
-            axes.set_xlim(-0.6, max(len(arm.strengths_with(*LABELS)) - 0.4, width / BAR - 0.6))
+            axes.set_xlim(-0.6, max(most - 0.4, width / WIDEST - 0.6))
             if is_left(number, block):
                 axes.set_ylabel("nats per image")
             else:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from disbench.metrics import mutual_information_matrix
 
@@ -24,7 +27,10 @@ IMAGES = 1_000
 EACH, IN_ALL = 2, 8
 """Strengths of an arm, and models of the whole figure."""
 
-GAP, LEFT, RIGHT, HEIGHT = 0.13, 0.5, 0.08, 0.85
+GAP, LEFT, RIGHT, HEIGHT = 0.17, 0.5, 0.12, 0.85
+
+LETTER = 0.053
+"""Inches that a letter of a class takes."""
 
 WIDEST = 1.1
 
@@ -78,7 +84,7 @@ def draw_latent_factor_scatter(rows: pd.DataFrame, store: Store) -> Figure | Non
         reach = 1.08 * float(np.abs(codes.mean[:, np.unique(best[: block.rows])]).max()) or 1.0
         for number, axes in enumerate(panels):
             rank, factor = divmod(number, block.columns)
-            draw_panel(axes, codes, int(best[rank, factor]), factor, COLOURS[rank])
+            draw_panel(axes, codes, int(best[rank, factor]), factor, COLOURS[rank], block.panel[0])
             axes.set_ylim(-reach, reach)
             axes.yaxis.set_major_locator(MaxNLocator(3, integer=True, symmetric=True))
             if is_left(number, block):
@@ -86,20 +92,38 @@ def draw_latent_factor_scatter(rows: pd.DataFrame, store: Store) -> Figure | Non
             else:
                 axes.tick_params(labelleft=False)
             if rank == block.rows - 1:
-                name_ends(axes, codes, factor)
+                name_classes(axes, codes, factor, block.panel[0])
     return figure
 
 
-def name_ends(axes: Axes, codes: Codes, factor: int) -> None:
-    """The factor's name below its axis, and the values of its first and its last class at the ends."""
+def name_classes(axes: Axes, codes: Codes, factor: int, width: float) -> None:
+    """The factor's name below its axis of `width` inches, and at their ticks the classes, or the first and last."""
     values = codes.shown.data.factor_values[codes.names[factor]]
-    ends = [str(v) if isinstance(v, str) else f"{v:.3g}" for v in (values[0], values[-1])]
-    axes.set_xticks([0, len(values) - 1], ends)
-    axes.tick_params(axis="x", pad=2, labelsize=6)
-    first, last = axes.get_xticklabels()
-    first.set_horizontalalignment("left")
-    last.set_horizontalalignment("right")
+    named = {place: class_name(values[place]) for place in named_classes(values, width)}
+    axes.set_xticks(list(named), list(named.values()))
+    axes.tick_params(axis="x", pad=7, labelsize=6)
+    for label, (place, text) in zip(axes.get_xticklabels(), named.items(), strict=True):
+        label.set_verticalalignment("baseline")
+        # A long text at the end of the axis stays clear of the panel beside it.
+        room = (0.5 + min(place, len(values) - 1 - place)) / len(values) * width + 0.7 * GAP
+        if LETTER * len(text) / 2 > room:
+            label.set_horizontalalignment("left" if place == 0 else "right")
     axes.set_xlabel(codes.names[factor].replace("_", "\n"), labelpad=0)
+
+
+def named_classes(values: NDArray[Any], width: float) -> list[int]:
+    """Which classes have their names on an axis of `width` inches: all that are words and fit, else first and last."""
+    words = [class_name(value) for value in values]
+    pitch = width / len(words)
+    fit = all(LETTER * (len(a) + len(b)) / 2 < pitch for a, b in itertools.pairwise(words))
+    if isinstance(values[0], str) and fit:
+        return list(range(len(words)))
+    return sorted({0, len(words) - 1})
+
+
+def class_name(value: Any) -> str:
+    """A class as its axis calls it."""
+    return str(value) if isinstance(value, str) else f"{value:.3g}"
 
 
 def codes_of(shown: Shown) -> Codes | None:
@@ -129,7 +153,7 @@ def scored(shown: Shown, shape: tuple[int, int]) -> Floats | None:
     return table if table.shape == shape and np.isfinite(table).all() else None
 
 
-def draw_panel(axes: Axes, codes: Codes, latent: int, factor: int, colour: str) -> None:
+def draw_panel(axes: Axes, codes: Codes, latent: int, factor: int, colour: str, width: float) -> None:
     """One latent over the classes of one factor: images as points, scattered across a class, and the mean of each."""
     classes, values = codes.factors[:, factor], codes.mean[:, latent]
     golden = (np.sqrt(5) - 1) / 2
@@ -150,5 +174,5 @@ def draw_panel(axes: Axes, codes: Codes, latent: int, factor: int, colour: str) 
     axes.set_title(f"z{latent + 1}, {codes.information[latent, factor]:.2f} nats", loc="left", fontsize=7)
     last = len(codes.shown.data.factor_values[codes.names[factor]]) - 1
     axes.set_xlim(-0.5, last + 0.5)
-    axes.set_xticks([0, last], [])
+    axes.set_xticks(named_classes(codes.shown.data.factor_values[codes.names[factor]], width), [])
     quiet_grid(axes)

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from disbench.datasets import entry
 
@@ -18,7 +19,10 @@ from ..store import Store
 from .arms import Arm, Floats, arms_of, by_subject, some_strengths
 from .heat import draw_cells, draw_scale
 from .kl_per_dimension import COLUMN as KL
+from .kl_per_dimension import sorted_kl
 from .page import Block, arm_by_arm, columns_that_fit, is_left, page, room_for, wrapped
+from .style import DEAD, INK, grey_colours
+from .traversals import ALIVE_NATS
 
 COLUMN = "mutual_information"
 CELL = (0.32, 0.18)
@@ -64,7 +68,8 @@ def draw_mutual_information(rows: pd.DataFrame, store: Store) -> Figure | None:
     scale = Normalize(0, top)
     for block, members, drawn in zip(blocks, groups.values(), places, strict=True):
         for number, (arm, strength, table), axes in zip(block.slots or (), members, drawn, strict=True):
-            draw_model(axes, arm, strength, table, scale)
+            alive = alive_of(arm.first_seed(strength, COLUMN), len(table))
+            draw_model(axes, arm, strength, table, scale, alive)
             if is_left(number, block):
                 axes.set_ylabel("latent, by rank of its KL" if len(table) > FEW else "latent")
     draw_scale(
@@ -105,9 +110,25 @@ def table_of(arm: Arm, row: dict[str, Any]) -> Floats | None:
     return percent
 
 
-def draw_model(axes: Axes, arm: Arm, strength: float, table: Floats, scale: Normalize) -> None:
-    """The panel of one model."""
-    draw_cells(axes, table, scale, numbers=lambda value: f"{value:.0f}" if value >= 4.5 else "", size=6.0)
+def short(value: float) -> str:
+    """Whole per cent; nothing below five."""
+    return f"{value:.0f}" if value >= 4.5 else ""
+
+
+def alive_of(row: dict[str, Any], latents: int) -> NDArray[np.bool_]:
+    """Which of the latents, by descending KL, carry `ALIVE_NATS` or more; all of them where that is unknown."""
+    nats = sorted_kl(row)[:latents]
+    return nats >= ALIVE_NATS if len(nats) == latents else np.ones(latents, dtype=bool)
+
+
+def draw_model(
+    axes: Axes, arm: Arm, strength: float, table: Floats, scale: Normalize, alive: NDArray[np.bool_]
+) -> None:
+    """The panel of one model; the lines of latents that are not alive are grey."""
+    living = np.repeat(alive[:, None], table.shape[1], axis=1)
+    draw_cells(axes, table, scale, numbers=short, numbered=living)
+    if not alive.all():
+        draw_cells(axes, np.where(living, np.nan, table), scale, numbers=short, colours=grey_colours())
     names, _ = factor_names_and_sizes(arm)
     axes.set_xticks(
         range(len(names)),
@@ -117,4 +138,6 @@ def draw_model(axes: Axes, arm: Arm, strength: float, table: Floats, scale: Norm
         rotation_mode="anchor",
     )
     axes.set_yticks(range(len(table)), [str(n + 1) for n in range(len(table))])
+    for label, lives in zip(axes.get_yticklabels(), alive, strict=True):
+        label.set_color(INK if lives else DEAD)
     axes.set_title(wrapped(arm.model(strength), axes.bbox.width / axes.figure.dpi + 0.2), loc="left")

@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import Bbox
 
 from ..store import Store
-from .arms import Arm, Floats, arms_of, by_data_set, mean_and_spread
+from .arms import Arm, arms_of, by_data_set, mean_and_spread
 from .page import LETTER, Block, page
+from .point_labels import PointLabel, place_labels
 from .style import FAINT, line_style
 
-PANEL = (3.3, 2.6)
+PANEL, SMALL = (3.3, 2.6), (2.03, 1.9)
+"""Inches of a panel that stands alone, and of one of several, two of which stand side by side."""
+
+ELBO = 0.52
+"""Inches that the values of equal ELBO, and the word, take beside a panel."""
 
 LINE = 0.17
 """Inches of a line of the legend."""
 
 RATE, DISTORTION = "kl_nats", "reconstruction_nats"
-
-OFFSETS = [
-    (6, 4),
-    (6, -9),
-    (-6, 4),
-    (-6, -9),
-    (0, 8),
-    (0, -13),
-    (12, -2),
-    (-12, -2),
-    (14, 10),
-    (-14, 10),
-    (14, -16),
-]
-"""Places to try for a label, in points from its marker, best first."""
 
 
 def draw_rate_distortion(rows: pd.DataFrame, store: Store) -> Figure | None:
@@ -49,22 +35,14 @@ def draw_rate_distortion(rows: pd.DataFrame, store: Store) -> Figure | None:
     if not arms:
         return None
     groups = by_data_set(arms)
+    size = PANEL if len(groups) == 1 else SMALL
+    lines = max(-(-len(members) // across(members, size[0])) for members in groups.values())
     blocks = [
-        Block(
-            name,
-            1,
-            1,
-            PANEL,
-            left=0.6,
-            top=0.25 + LINE * -(-len(members) // across(members)),
-            bottom=0.4,
-            right=0.45,
-        )
-        for name, members in groups.items()
+        Block(name, 1, 1, size, left=0.6, top=0.25 + LINE * lines, bottom=0.4, right=ELBO) for name in groups
     ]
     figure, places = page(blocks)
     for members, (axes,) in zip(groups.values(), places, strict=True):
-        draw_data_set(axes, members)
+        draw_data_set(axes, members, size)
     return figure
 
 
@@ -74,9 +52,9 @@ def arm_style(arm: Arm, arms: Sequence[Arm]) -> dict[str, Any]:
     return line_style(arm.objective, kinds.index((arm.condition, arm.number)))
 
 
-def draw_data_set(axes: Axes, arms: Sequence[Arm]) -> None:
-    """The panel of one data set."""
-    labels: list[tuple[Floats, str, str]] = []
+def draw_data_set(axes: Axes, arms: Sequence[Arm], size: tuple[float, float]) -> None:
+    """The panel of one data set, of `size` inches."""
+    labels: list[PointLabel] = []
     for arm in arms:
         style = arm_style(arm, arms)
         strengths = arm.strengths_with(RATE, DISTORTION)
@@ -103,19 +81,23 @@ def draw_data_set(axes: Axes, arms: Sequence[Arm]) -> None:
         )
         if arm.symbol:
             labels += [
-                (np.array([x, y]), f"{s:g}", style["color"])
+                PointLabel(float(x), float(y), f"{s:g}", style["color"])
                 for s, x, y in zip(strengths, rate, distortion, strict=True)
             ]
     axes.margins(0.1)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.yaxis.set_major_locator(MaxNLocator(6))
-    equal_elbo(axes)
+    equal_elbo(axes, size)
     axes.set_xlabel("rate: KL (nats per image)")
-    axes.set_ylabel("distortion: reconstruction (nats per image)")
+    axes.set_ylabel(
+        "distortion: reconstruction (nats)"
+        if size == SMALL
+        else "distortion: reconstruction (nats per image)"
+    )
     axes.legend(
         loc="lower left",
-        bbox_to_anchor=(0, 1 + 0.2 / PANEL[1]),
-        ncols=across(arms),
+        bbox_to_anchor=(0, 1 + 0.2 / size[1]),
+        ncols=across(arms, size[0]),
         borderaxespad=0,
         borderpad=0,
         labelspacing=0.25,
@@ -124,9 +106,9 @@ def draw_data_set(axes: Axes, arms: Sequence[Arm]) -> None:
     place_labels(axes, labels)
 
 
-def across(arms: Sequence[Arm]) -> int:
-    """How many arms stand side by side in the legend above a panel."""
-    return max(1, int((PANEL[0] + 0.4) / (0.55 + LETTER * max(len(arm.title) for arm in arms))))
+def across(arms: Sequence[Arm], width: float) -> int:
+    """How many arms stand side by side in the legend above a panel of `width` inches."""
+    return max(1, int((width + 0.4) / (0.55 + LETTER * max(len(arm.title) for arm in arms))))
 
 
 def point(arm: Arm, strength: float) -> tuple[float, float, float, float]:
@@ -135,7 +117,7 @@ def point(arm: Arm, strength: float) -> tuple[float, float, float, float]:
     return (float(pair[0][0]), float(pair[0][1]), float(pair[1][0]), float(pair[1][1]))
 
 
-def equal_elbo(axes: Axes) -> None:
+def equal_elbo(axes: Axes, size: tuple[float, float]) -> None:
     """Faint lines of equal ELBO, which is -(KL + reconstruction), with its value where a line leaves above or right."""
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     for total in MaxNLocator(7).tick_values(left + low, right + high):
@@ -157,7 +139,7 @@ def equal_elbo(axes: Axes) -> None:
                 va="center" if share[0] == 1 else "bottom",
             )
     axes.text(
-        1 + 0.42 / PANEL[0],
+        1 + ELBO / size[0],
         0.5,
         "ELBO",
         size=6.5,
@@ -169,52 +151,3 @@ def equal_elbo(axes: Axes) -> None:
     )
     axes.set_xlim(left, right)
     axes.set_ylim(low, high)
-
-
-def place_labels(axes: Axes, labels: Sequence[tuple[Floats, str, str]]) -> None:
-    """Write each label beside its point where it touches no other label, marker or line; else leave it out."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    inside = axes.get_window_extent(renderer)
-    taken: list[Bbox] = []
-    dots = ink(axes, reach=3.0 * figure.dpi / 72)
-    for place, text, colour in labels:
-        for offset in OFFSETS:
-            side = "center" if not offset[0] else "left" if offset[0] > 0 else "right"
-            note = axes.annotate(
-                text,
-                (float(place[0]), float(place[1])),
-                offset,
-                textcoords="offset points",
-                size=7.5,
-                color=colour,
-                ha=side,
-            )
-            box = note.get_window_extent(renderer)
-            free = contains(inside, box) and not any(box.overlaps(other) for other in taken)
-            if free and not bool(((dots >= box.min) & (dots <= box.max)).all(axis=1).any()):
-                taken.append(box)
-                break
-            Annotation.remove(note)
-
-
-def ink(axes: Axes, reach: float) -> Floats:
-    """Dots on the screen [M, 2] along the lines of the arms and around their markers at a distance of `reach`."""
-    dots = [np.empty((0, 2))]
-    for line in axes.get_lines():
-        if line.get_label() and not str(line.get_label()).startswith("_"):
-            corners = axes.transData.transform(np.column_stack(line.get_data()))
-            share = np.linspace(0, 1, 200)[:, None]
-            dots += [start + share * (end - start) for start, end in itertools.pairwise(corners)]
-            angles = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-            ring = reach * np.column_stack([np.cos(angles), np.sin(angles)])
-            dots += [corner + ring for corner in corners]
-    return np.concatenate(dots)
-
-
-def contains(outer: Bbox, inner: Bbox) -> bool:
-    """Whether a box lies within another."""
-    return bool(
-        outer.x0 <= inner.x0 and inner.x1 <= outer.x1 and outer.y0 <= inner.y0 and inner.y1 <= outer.y1
-    )

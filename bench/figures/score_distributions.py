@@ -10,13 +10,13 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from ..evaluation import SCORES
 from ..store import Store
 from .arms import Arm, Floats, arms_of, by_subject
 from .page import LETTER, WIDTH, Block, is_left, page, wrapped
-from .scores import shown_scores, title
+from .scores import constant_of, shown_scores, title
 from .style import INK, line_style
 
 FEWEST = 6
@@ -29,7 +29,9 @@ LONGEST = 24
 """Letters of a line beside the axis."""
 
 WIDEST = 1.9
-GAP = 0.22
+GAP = 0.37
+"""Inches between panels: half a tick label of the left one and half of the right one."""
+
 COLUMNS = 3
 
 
@@ -99,7 +101,8 @@ def draw_score(axes: Axes, name: str, arms: Sequence[Arm]) -> None:
         axes.plot([np.median(together)] * 2, [line - 0.32, line + 0.32], color=INK, linewidth=1.3)
     axes.set_ylim(len(arms) - 0.5, -0.5)
     axes.margins(x=0.06)
-    axes.xaxis.set_major_locator(MaxNLocator(4))
+    constant = constant_of(name, arms)
+    axes.xaxis.set_major_locator(MaxNLocator(4) if constant is None else FixedLocator([constant]))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")

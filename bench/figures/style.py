@@ -6,9 +6,10 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import matplotlib
+import numpy as np
 import seaborn
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap
+from matplotlib.colors import Colormap, to_hex, to_rgb
 
 from ..catalogue import OBJECTIVES
 
@@ -24,6 +25,12 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 DASHES = ("-", "--", ":", "-.")
 """Variants of one objective."""
 
+SHADES = (0.0, 0.45, 0.25, 0.62)
+"""How far variants' colours are moved towards black, those of dark objectives towards white."""
+
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+"""Weights of red, green and blue."""
+
 TERM_COLOURS = {
     "mutual_information_nats": "#0072B2",
     "total_correlation_nats": "#E69F00",
@@ -36,6 +43,9 @@ INK, FAINT, DEAD = "#1A1A1A", "#767676", "#767676"
 
 HEAT = ("#F7FAFC", "#A9CFE6", "#3A8FC2", "#00568A", "#002B47")
 """Of heat maps, from nothing to much."""
+
+GREY_HEAT = ("#FAFAFA", "#CFCFCF", "#9C9C9C")
+"""The same for what is to be left out of account."""
 
 OPPOSED = ("#7A3000", "#D98040", "#F5CBA8", "#FAFAFA", "#A9CFE6", "#3A8FC2", "#004A78")
 """Of heat maps whose zero is in the middle: orange below, blue above, alike in lightness."""
@@ -93,18 +103,35 @@ def look() -> AbstractContextManager[None]:
 
 
 def line_style(objective: str, number: int = 0) -> dict[str, Any]:
-    """Colour and marker of an objective, its row in `OBJECTIVES`, so the same in all figures; dashes of a variant."""
+    """Colour and marker of an objective, its row in `OBJECTIVES`, so the same in all figures.
+
+    Variant `number` of it has a shade of the colour and dashes of its own.
+    """
     again, place = divmod(list(OBJECTIVES).index(objective), len(PALETTE))
     return {
-        "color": PALETTE[place],
+        "color": shade(PALETTE[place], number % len(DASHES)),
         "marker": MARKERS[(place + again) % len(MARKERS)],  # each round of colours has its markers shifted
         "linestyle": DASHES[number % len(DASHES)],
     }
 
 
+def shade(colour: str, number: int) -> str:
+    """The colour itself for 0; further numbers are darker, or lighter where the colour is a dark one."""
+    share = SHADES[number]
+    rgb = np.array(to_rgb(colour))
+    end = 1.0 if rgb @ LUMINANCE < 0.3 else 0.0
+    return to_hex(tuple(rgb + share * (end - rgb))).upper() if share else colour
+
+
 def heat_colours() -> Colormap:
     """White for nothing, dark blue for much: one order of luminance, so that it reads in grey too."""
     colours: Colormap = seaborn.blend_palette(HEAT, as_cmap=True)
+    return colours
+
+
+def grey_colours() -> Colormap:
+    """Heat without colour, from the same white to a middle grey: what is there and does not count."""
+    colours: Colormap = seaborn.blend_palette(GREY_HEAT, as_cmap=True)
     return colours
 
 
