@@ -40,6 +40,8 @@ from .strict import Strict
 
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Plane = Annotated[list[str], Field(min_length=2, max_length=2)]
+MOST_PLANES = 12
 Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -121,6 +123,8 @@ class Study(Strict):
     arms: Annotated[list[Arm], Field(min_length=1)]
     columns: list[str] = Field(default_factory=list)
     """Of its tables where nobody names others; none: what fits a page."""
+    planes: Annotated[list[Plane], Field(max_length=MOST_PLANES)] = Field(default_factory=list)
+    """Pairs of columns, across and up, that one figure sets against each other; none: ELBO against MIG."""
     scale: str | None = None
     """Which of its sizes this is; None for a study that has one size."""
     paper: str = ""

@@ -283,6 +283,16 @@ def check_columns(columns: Sequence[str], where: str) -> None:
             raise unknown("column", name, known, where=where)
 
 
+def check_planes(planes: Sequence[Sequence[str]], where: str) -> None:
+    """Refuse pairs of columns that no model can have, of a column with itself, and pairs given twice."""
+    for number, plane in enumerate(planes):
+        check_columns(plane, f"{where}.{number}")
+        if plane[0] == plane[1]:
+            raise BadInput(f"{where}.{number}: two different columns make a plane, got {plane[0]!r} twice")
+        if plane in planes[:number]:
+            raise BadInput(f"{where}.{number}: {plane[0]} and {plane[1]} are a plane already")
+
+
 def check_seeds(study: Study, where: str) -> None:
     """A list of seeds must not be empty or repeat itself, and no two arms may ask for the same run."""
     check_size(study, where)

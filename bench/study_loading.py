@@ -24,6 +24,7 @@ from .study_checks import (
     check_data_sets,
     check_evaluation,
     check_names,
+    check_planes,
     check_protocol,
     check_published,
     check_seeds,
@@ -95,6 +96,7 @@ def parse_study(
     check_evaluation(study.evaluation, f"{where}: evaluation")
     check_seeds(study, where)
     check_columns(study.columns, f"{where}: columns")
+    check_planes(study.planes, f"{where}: planes")
     check_protocol(study.protocol, f"{where}: protocol")
     for number, printed in enumerate(study.published):
         check_published(printed, f"{where}: published.{number}")

@@ -49,6 +49,7 @@ from .outliers import draw_outliers
 from .probes import draw_probes
 from .rate_distortion import draw_rate_distortion
 from .score_distributions import draw_score_distributions
+from .score_plane import draw_score_plane
 from .scores import draw_scores
 from .style import DOTS_PER_INCH, look
 from .training import draw_training
@@ -115,11 +116,24 @@ FIGURES: dict[str, FigureEntry] = {
             apart=True,
         ),
         FigureEntry(
+            "score_plane",
+            "One score against another",
+            "What one score costs in the other, as the study's `planes` pair them: a line joins the strengths of one "
+            "method, numbers are strengths (in black where methods share them), crosses the 95 % intervals of both "
+            "means (Student's t) where there are three seeds or more. Arrows say which way is better. Dotted lines "
+            "are printed values, pale bands their spread, rings models of which both were printed; letters name them "
+            "below, with how well each is verified.",
+            "finished models that have both scores: ELBO and MIG where the study names no other pair",
+            draw_score_plane,
+            apart=True,
+        ),
+        FigureEntry(
             "rate_distortion",
             "Rate and distortion",
             "What the code costs (KL) against what it leaves unexplained (negative log-likelihood), in nats per "
-            "image: lower left is better. Lines join the strengths of one objective, numbers are strengths, crosses "
-            "one standard deviation over seeds, and the ELBO is constant along each grey line.",
+            "image: lower left is better. Lines join the strengths of one objective, numbers are strengths (in black "
+            "where objectives share them), crosses one standard deviation over seeds, and the ELBO is constant along "
+            "each grey line.",
             "finished models scored with the KL decomposition",
             draw_rate_distortion,
         ),
@@ -206,8 +220,9 @@ FIGURES: dict[str, FigureEntry] = {
             "Mutual information of latents and factors",
             "How much each latent tells about each factor, in per cent of ln(number of classes), which is the "
             "factor's entropy where its classes are equally frequent, for the first seed. An untangled code has one "
-            "dark cell a column and at most one a row; numbers below 5 are left out. Where there are many models, "
-            "some strengths stand for all.",
+            "dark cell a column and at most one a row; numbers below 5 are left out. Latents whose KL is below "
+            "0.05 nats are grey: binning enlarges what little they know. Where there are many models, some strengths "
+            "stand for all.",
             "finished models scored with the mutual information of latents and factors",
             draw_mutual_information,
         ),

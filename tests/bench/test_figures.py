@@ -42,6 +42,7 @@ FROM_ROWS = (
     "kl_decomposition",
     "scores",
     "score_distributions",
+    "score_plane",
     "rate_distortion",
     "active_units",
     "kl_per_dimension",
