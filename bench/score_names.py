@@ -33,7 +33,6 @@ NAMES: dict[str, tuple[str, str]] = {
     "mig_exact": ("MIG, exact", "MIG, exact"),
     "mig_chen": ("MIG (Chen)", "MIG (Chen)"),
     "mig_chen_exact": ("MIG (Chen), exact", "MIG (Chen), exact"),
-    "mig_chen_exact": ("MIG (Chen), exact", "MIG (Chen), exact"),
     "mig_sup": ("MIG-sup", "MIG-sup"),
     "rmig": ("RMIG", "RMIG"),
     "rmig_nats": ("RMIG, nats", "RMIG, not normalised"),
