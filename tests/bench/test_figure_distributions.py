@@ -98,7 +98,22 @@ def test_equal_values_have_no_density(empty):
     assert_readable(figure)
     by_title = {axes.get_title("left"): axes for axes in figure.axes}
     assert not by_title["MIG ↑"].collections
+    assert by_title["MIG ↑"].get_xticks().tolist() == [0.5], "no ticks of a range that is none"
     assert sum(len(line.get_xdata()) for line in by_title["ELBO ↑ (nats)"].lines[:-1]) == 4
+
+
+def test_constant_scores_have_one_tick(empty):
+    """Ten active units everywhere: 10, not 9.6, 10.0 and 10.4."""
+    figure = drawn("scores", invented(["beta_vae"], latents=20, data_sets=["dsprites"]), empty)
+    axes = next(axes for axes in figure.axes if axes.get_title("left") == "active units")
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["10"]
+
+
+def test_ticks_of_neighbours_stay_apart(empty):
+    """The last of a panel, -22.0, and the first of the next, 20.4, at their very edges."""
+    rows = invented(["beta_vae"], [4.0], 2, data_sets=["dsprites"])
+    rows = rows.assign(elbo_nats=[-22.35, -22.0], reconstruction_nats=[20.5, 22.3], sap=[0.1, 0.2])
+    assert_readable(drawn("score_distributions", rows, empty))
 
 
 def test_points_of_one_score_lie_apart():

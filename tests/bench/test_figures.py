@@ -24,7 +24,9 @@ from disbench.bench.figures.over_training import curve, histories_of
 from disbench.bench.figures.page import arm_by_arm, wrapped
 from disbench.bench.figures.strength_axis import StrengthAxis
 from disbench.bench.figures.style import (
+    DEAD,
     HEAT,
+    INK,
     MARKERS,
     PALETTE,
     TERM_COLOURS,
@@ -276,6 +278,33 @@ def test_mutual_information_is_in_per_cent_of_the_entropy(empty):
     shown = np.asarray(axes.collections[0].get_array()).reshape(10, 5)
     assert shown[6, 0] == pytest.approx(100), "latent 4 of 10 has the seventh largest KL"
     assert shown.sum() == pytest.approx(100)
+
+
+def test_latents_without_information_are_grey(empty):
+    """Of KLs 1 and 0 nats the second is grey, label and cells, whatever it seems to know."""
+    rows = invented(["beta_vae"], [1.0], 1, latents=2, data_sets=["dsprites"])
+    rows.at[0, "kl_per_dimension_nats"] = np.array([0.0, 1.0])
+    axes = drawn("mutual_information", rows, empty).axes[0]
+    assert [label.get_color() for label in axes.get_yticklabels()] == [INK, DEAD]
+    _, dead = axes.collections
+    cells = np.asarray(dead.get_array().filled(np.nan)).reshape(2, 5)
+    assert np.isnan(cells).all(axis=1).tolist() == [True, False]
+    red, green, blue, _ = dead.get_facecolors()[-1]
+    assert red == green == blue
+
+
+def test_variants_have_shades_of_their_own():
+    """Two estimators of one objective differ in colour and dashes; the objective's own colour is the first."""
+    for objective in OBJECTIVES:
+        styles = [line_style(objective, number) for number in range(4)]
+        assert styles[0]["color"] in PALETTE
+        assert len({style["color"] for style in styles}) == len({style["linestyle"] for style in styles}) == 4
+
+
+def test_two_arms_fill_the_width_of_the_legend(empty):
+    """Panels of few bars are as wide as the page that the legend needs, and their bars with them."""
+    figure = drawn("kl_decomposition", invented(["beta_vae", "beta_tcvae"], data_sets=["dsprites"]), empty)
+    assert figure.axes[-1].get_position().x1 > 0.95
 
 
 def test_variants_of_an_objective_are_not_averaged():

@@ -11,7 +11,7 @@ from scipy import stats
 
 from disbench.bench import sweep
 from disbench.bench.figures import FIGURES
-from disbench.bench.figures.latent_factor_scatter import codes_of
+from disbench.bench.figures.latent_factor_scatter import codes_of, named_classes
 from disbench.bench.figures.manifold import TILES, grid, plane_of
 from disbench.bench.figures.style import look
 from disbench.bench.figures.tiles import mosaic
@@ -101,6 +101,20 @@ def test_clouds_are_codes_over_classes(models, swept):
     assert means.get_ydata()[3] == pytest.approx(codes.mean[codes.factors[:, 0] == 3, best].mean())
     assert figure.axes[0].get_title("left").startswith(f"z{best + 1}, ")
     assert len(figure.axes) == 4, "two models of two rows; one that is told the only factor has none"
+
+
+@pytest.mark.parametrize(
+    ("values", "width", "named"),
+    [
+        (["square", "ellipse", "heart"], 1.05, [0, 1, 2]),
+        (["cube", "cylinder", "sphere", "capsule"], 0.85, [0, 3]),
+        ([0.5, 0.75, 1.0], 1.05, [0, 2]),
+        ([0], 1.05, [0]),
+    ],
+)
+def test_classes_that_are_words_are_all_named_where_they_fit(values, width, named):
+    """Three shapes of dSprites do, four of 3D Shapes do not; numbers have their first and last."""
+    assert named_classes(np.array(values), width) == named
 
 
 def test_what_latents_know_is_what_the_row_says(models):
