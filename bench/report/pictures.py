@@ -19,6 +19,9 @@ from ..store import Store
 PICTURE_BYTES = 550_000
 """A figure takes no more of the page than this; larger ones lose colours first, then pixels."""
 
+PICTURE_PIXELS = 6_000_000
+"""Of a figure that has these bytes to itself; a larger one, of many arms, may take as many more, to stay readable."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -59,7 +62,8 @@ def picture(image: bytes, data_set: str, alt: str) -> Picture:
     """A PNG inside a data address, no larger than its bytes may be."""
     with Image.open(io.BytesIO(image)) as opened:
         width, height = (round(pixels * 96 / DOTS_PER_INCH) for pixels in opened.size)
-    source = "data:image/png;base64," + base64.b64encode(fitted(image)).decode()
+        limit = round(PICTURE_BYTES * max(1.0, opened.width * opened.height / PICTURE_PIXELS))
+    source = "data:image/png;base64," + base64.b64encode(fitted(image, limit)).decode()
     return Picture(source, one_line(data_set), alt, width, height)
 
 
