@@ -29,6 +29,9 @@ MAKERS: dict[str, str] = {
 USUAL = {"precision": "float32", "correlation": None, "hold_out": None}
 """What a paper is taken to have done where nothing is said: nobody prints that nothing was held out."""
 
+UNSET = "unset"
+"""Of an option that is off where it is not named."""
+
 IMAGES = ("samples", "test_samples")
 
 LATER = ("steps", *IMAGES)
@@ -95,9 +98,10 @@ def images_behind(column: str, evaluation: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def default_options(objective: str) -> dict[str, Any]:
-    """Of an objective, as it is where a study says nothing; None for what is off."""
+    """Of an objective, as it is where a study says nothing."""
     options = OBJECTIVES[objective].options
-    return {name: takes[0] if isinstance(takes, tuple) else takes for name, takes in options.items()}
+    defaults = {name: takes[0] if isinstance(takes, tuple) else takes for name, takes in options.items()}
+    return {name: UNSET if value is None else value for name, value in defaults.items()}
 
 
 def default_keywords(maker: str) -> dict[str, Any]:
@@ -151,7 +155,7 @@ def nowhere(study: Study, protocol: PaperProtocol) -> list[tuple[str, list[str],
     for objective, options in protocol.options.items():
         of_objective = [arm["options"] for arm in arms if arm["objective"] == objective]
         for name, value in options.items():
-            found.append((f"{objective}.{name}", [arm.get(name) for arm in of_objective], value))
+            found.append((f"{objective}.{name}", [arm.get(name, UNSET) for arm in of_objective], value))
     for maker, keywords in protocol.metric_options.items():
         given = [keywords_of(maker, arm["evaluation"]) for arm in arms]
         for name, value in listed(keywords).items():

@@ -279,7 +279,7 @@ def test_scores_by_other_options_and_correlated_training_are_not_comparable():
         ({"evaluation": {"test_samples": 500}}, {"test_samples": 5_000}, "test_samples 500 instead of 5,000"),
         ({"evaluation": {"options": {"mig": {"bins": 9}}}}, {}, "mig.bins 9 instead of 20"),
         ({}, {"metric_options": {"mig": {"bins": 9}}}, "mig.bins 20 instead of 9"),
-        ({}, {"options": {"beta_vae": {"warmup_steps": 9}}}, "beta_vae.warmup_steps none instead of 9"),
+        ({}, {"options": {"beta_vae": {"warmup_steps": 9}}}, "beta_vae.warmup_steps unset instead of 9"),
     ],
 )
 def test_each_key_that_a_run_has_otherwise_is_a_reason(made, said, reason):
@@ -334,7 +334,7 @@ def test_shipped_studies_see_what_was_changed_of_them():
     assert reasons_of("chen2018", changed, "elbo_nats", "beta_tcvae", **third) == [
         "samples 500 instead of all",
         "beta_tcvae.estimator mss instead of mws",
-        "beta_tcvae.adam_eps none instead of 0.0001",
+        "beta_tcvae.adam_eps unset instead of 0.0001",
     ]
 
 
