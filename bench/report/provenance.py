@@ -126,6 +126,7 @@ def as_toml(study: Study) -> str:
     document = study.model_dump(exclude_none=True)
     arms: list[dict[str, Any]] = document.pop("arms")
     evaluation: dict[str, Any] = document.pop("evaluation")
+    document["protocol"] = {key: value for key, value in document["protocol"].items() if value != {}}
     shared = {
         key: value for key, value in arms[0].items() if all(key in arm and arm[key] == value for arm in arms)
     }
