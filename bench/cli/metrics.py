@@ -15,8 +15,8 @@ from .sweep import Commands, listed
 
 def add_commands(commands: Commands[Any]) -> None:
     """Add the command to the parser."""
-    metrics = commands.add_parser("metrics", help="the metrics: list, show, limits, speed")
-    actions = metrics.add_subparsers(dest="action", metavar="[list | show NAME | limits | speed]")
+    metrics = commands.add_parser("metrics", help="the metrics: list, show, limits, speed, pages")
+    actions = metrics.add_subparsers(dest="action", metavar="[list | show NAME | limits | speed | pages DIR]")
     metrics.set_defaults(handle=list_metrics, json=False)
     listing = actions.add_parser("list", help="a line each: the arrays it takes and what it says")
     listing.add_argument("--json", action="store_true", help="columns, directions and units too, as JSON")
@@ -26,6 +26,9 @@ def add_commands(commands: Commands[Any]) -> None:
     show.set_defaults(handle=show_metric)
     limits = actions.add_parser("limits", help="every score of codes whose quality is known (Markdown)")
     limits.set_defaults(handle=show_limits)
+    pages = actions.add_parser("pages", help="write the documentation's page of each metric")
+    pages.add_argument("folder", metavar="DIR", type=Path)
+    pages.set_defaults(handle=write_pages)
     speed = actions.add_parser("speed", help="seconds a metric, beside those of the reference library")
     speed.add_argument("--rows", type=int, default=15_000, metavar="N", help="of codes (default: 15000)")
     speed.add_argument("--latents", type=int, default=10, metavar="D", help="(default: 10)")
@@ -93,6 +96,15 @@ def show_limits(arguments: argparse.Namespace) -> int:
     from disbench.metrics import limits_page
 
     print(limits_page())
+    return 0
+
+
+def write_pages(arguments: argparse.Namespace) -> int:
+    """Write a page for each metric, and their index."""
+    from ..metric_pages import save_pages
+
+    for path in save_pages(arguments.folder):
+        print(path)
     return 0
 
 
