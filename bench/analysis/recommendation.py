@@ -15,6 +15,10 @@ from .groups import parted
 from .rank_correlation import LEAST, Floats
 from .score_values import score_values, sign, why_left_out, with_a_better_side
 
+FEWEST_RESAMPLED = 5
+"""Seeds from which resamples say anything: of three, one in nine draws is a single seed three times, and an interval
+of no width says no more than that these three agree."""
+
 COLUMNS = [
     "subject",
     "score",
@@ -49,7 +53,7 @@ def recommendation(
         rows: of a store or a sweep, one a model.
         scores: columns with a better side.
         resamples: of seeds, with replacement, the same for all strengths of an objective; 0 leaves out what rests on
-            them.
+            them, and so do fewer than five seeds.
         level: of the interval and of the set.
         seed: of the resamples.
 
@@ -58,7 +62,8 @@ def recommendation(
         deviation (ddof 1) over models, how many there are and how many more diverged; and
         `best`: whether its mean is the best; that is the recommendation;
         `best_share`: in how many resamples it is;
-        low, high: interval of the best strength, the quantiles of it over resamples; of few seeds it is too narrow;
+        low, high: interval of the best strength, the quantiles of it over resamples; of few seeds it is too narrow, and
+        of fewer than five neither it nor the share is given;
         `p_value`: of the best strength being no better than this one, Student's t of their differences by seed,
         one-sided; NaN for the best;
         `may_be_best`: the strengths with p above (1 - level) / (strengths - 1), and the best. The strength that is
@@ -131,8 +136,9 @@ def strengths(values: Floats, grid: Floats, resamples: int, level: float, seed: 
         np.nan if line == best else p_of_no_better(values[best], values[line]) for line in range(len(grid))
     ]
     bound = (1 - level) / (len(grid) - 1)
-    shares = _shares_of_wins(values, resamples, seed) if resamples else np.full(len(grid), np.nan)
-    low, high = _ends(grid, shares, level) if resamples else (np.nan, np.nan)
+    drawn = resamples > 0 and values.shape[1] >= FEWEST_RESAMPLED
+    shares = _shares_of_wins(values, resamples, seed) if drawn else np.full(len(grid), np.nan)
+    low, high = _ends(grid, shares, level) if drawn else (np.nan, np.nan)
     edges = {0: "lowest", len(grid) - 1: "highest"}
     return pd.DataFrame(
         {

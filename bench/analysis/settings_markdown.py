@@ -11,6 +11,7 @@ from ..tables import cell
 from .findings import Findings
 from .groups import method_title, strength_title
 from .markdown import BRACKETS, DOUBT, between, doubtful, heading, interval, remarks, table
+from .recommendation import FEWEST_RESAMPLED
 from .selection import UDR
 
 SHOWN = (1, 2, 3, 4, 5, 10, 20, 50)
@@ -193,43 +194,47 @@ def recommendation_as_markdown(found: Findings) -> str:
     """A table for each data set and score, a line an objective."""
     blocks = []
     for (subject, score), lines in found.table.groupby(["subject", "score"], sort=False):
-        text = []
-        for (objective, variant), arm in lines.groupby(["objective", "variant"], sort=False):
-            best = arm[arm["best"]].iloc[0]
-            alike = ", ".join(f"{strength:g}" for strength in arm[arm["may_be_best"]]["strength"])
-            gone = f" ({best['diverged']} diverged)" if best["diverged"] else ""
-            text.append(
-                [
-                    method_title(objective, variant),
-                    strength_title(objective, best["strength"]),
-                    cell(best["mean"], best["std"]),
-                    f"{best['models']}{gone}",
-                    f"{100 * best['best_share']:.0f} %" if pd.notna(best["best_share"]) else "",
-                    "" if pd.isna(best["low"]) else f"{best['low']:g} to {best['high']:g}",
-                    alike,
-                    {"highest": "beyond the grid? try more", "lowest": "beyond the grid? try less"}.get(
-                        best["edge"], ""
-                    ),
-                ]
-            )
-        headings = [
-            "objective",
-            "best",
-            heading(str(score)),
-            "models",
-            "of resamples",
-            "95 % interval",
-            "cannot be told apart",
-            "",
-        ]
+        text = [recommended(arm) for _, arm in lines.groupby(["objective", "variant"], sort=False)]
+        headings = recommended_headings(heading(str(score)))
         aligned = table(text, headings, text=2)
         blocks.append(f"### {subject}, by {heading(str(score))}\n\n{aligned}")
     remark = (
         "Best: the strength with the best mean; in how many resamples of the seeds it is, and between which strengths "
-        "the best lies in 95 % of them (few seeds: too narrow). Cannot be told apart: the truly best strength is among "
-        "these with 95 % confidence (Student's t of differences by seed, for all strengths together)."
+        f"the best lies in 95 % of them (few seeds: too narrow; below {FEWEST_RESAMPLED}: neither is given). Cannot be "
+        "told apart: the truly best strength is among these with 95 % confidence (Student's t of differences by seed, "
+        "for all strengths together)."
     )
     return "\n\n".join([*blocks, remark, *remarks(found.left_out)])
+
+
+def recommended_headings(score: str) -> list[str]:
+    """What stands above `recommended`."""
+    return [
+        "objective",
+        "best",
+        score,
+        "models",
+        "of resamples",
+        "95 % interval",
+        "cannot be told apart",
+        "",
+    ]
+
+
+def recommended(arm: pd.DataFrame) -> list[str]:
+    """The best strength of one objective, of its lines of a recommendation."""
+    best = arm[arm["best"]].iloc[0]
+    gone = f" ({best['diverged']} diverged)" if best["diverged"] else ""
+    return [
+        method_title(best["objective"], best["variant"]),
+        strength_title(best["objective"], best["strength"]),
+        cell(best["mean"], best["std"]),
+        f"{best['models']}{gone}",
+        f"{100 * best['best_share']:.0f} %" if pd.notna(best["best_share"]) else "",
+        "" if pd.isna(best["low"]) else f"{best['low']:g} to {best['high']:g}",
+        ", ".join(f"{strength:g}" for strength in arm[arm["may_be_best"]]["strength"]),
+        {"highest": "beyond the grid? try more", "lowest": "beyond the grid? try less"}.get(best["edge"], ""),
+    ]
 
 
 def picks(lines: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:

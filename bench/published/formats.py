@@ -55,6 +55,9 @@ RULE = (
     f"the two may be and agree; few seeds: more than {WIDE:g} standard deviations, so that agreement says little."
 )
 
+DIFFER = "Where our models come out otherwise, as the study's file says"
+"""Above `differences` of a study."""
+
 
 class Notes:
     """Texts that lines of a table refer to by number, each once."""
@@ -132,6 +135,8 @@ def as_markdown(study: Study, cells: Sequence[Cell], legend: Legend) -> str:
     blocks.append("\n".join(tags_told(study, cells)))
     if study.findings:
         blocks.append("Printed beside them:\n\n" + "\n".join(f"- {text}" for text in findings_told(study)))
+    if study.differences:
+        blocks.append(f"{DIFFER}:\n\n" + "\n".join(f"- {one_line(text)}" for text in study.differences))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -184,6 +189,8 @@ def as_latex(study: Study, cells: Sequence[Cell], legend: Legend) -> str:
     blocks.append(prose(" ".join(tags_told(study, cells))))
     if study.findings:
         blocks.append(enumerated("Printed beside them", findings_told(study)))
+    if study.differences:
+        blocks.append(enumerated(DIFFER, [one_line(text) for text in study.differences]))
     return document(blocks)
 
 
@@ -224,6 +231,7 @@ def as_json(study: Study, cells: Sequence[Cell], legend: Legend) -> str:
         "tags": TAGS,
         "cells": [{name: plain(value) for name, value in asdict(one).items()} for one in cells],
         "findings": [finding.model_dump() for finding in study.findings],
+        "differences": study.differences,
     }
     return json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False)
 

@@ -410,6 +410,7 @@ def mixed():
         number(tag="M", source="from a talk, 50 % & more_"),
         number(strength=9.0),
         findings=[{"text": "Seeds matter | a lot.", "source": "abstract", "tag": "V2"}],
+        differences=["Ours is higher by 0.05: 3 seeds of 20 steps."],
     )
     return one, compared(one, rows_of(one, {BETA_4: [0.4, 0.5, 0.6]}))
 
@@ -431,6 +432,8 @@ def test_markdown_says_all_of_it(mixed):
     assert f"[M] {TAGS['M']}." in text
     assert "[D]" not in text
     assert "- Seeds matter | a lot. [V2; abstract]" in text
+    assert text.endswith("as the study's file says:\n\n- Ours is higher by 0.05: 3 seeds of 20 steps.\n")
+    assert "Ours is higher by 0.05" in " ".join(FORMATS["latex"](*mixed, Legend.of_code()).split())
 
 
 def test_a_smaller_size_says_so_even_where_every_cell_is_empty():
@@ -456,6 +459,7 @@ def test_csv_and_json_keep_full_precision_and_empty_cells(mixed):
     assert document["findings"][0]["tag"] == "V2"
     assert document["paper"] == "Somebody 2018"
     assert document["otherwise"] == []
+    assert document["differences"] == ["Ours is higher by 0.05: 3 seeds of 20 steps."]
 
 
 def test_how_far_apart_agreeing_numbers_may_be_is_told_and_who_diverged():
