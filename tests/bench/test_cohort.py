@@ -12,6 +12,8 @@ from disbench.bench.run_model import is_finite, one_model
 from disbench.bench.training_state import TrainingState
 from disbench.datasets import load
 
+pytestmark = pytest.mark.usefixtures("small_discriminator")
+
 PLAN = EvaluationPlan(samples=100, test_samples=50, metrics=())
 
 

@@ -19,6 +19,8 @@ from disbench.bench.run import Cohort, EvaluationPlan, Run
 from disbench.bench.training_state import TrainingState
 from disbench.datasets import load
 
+pytestmark = pytest.mark.usefixtures("small_discriminator")
+
 PLAN = EvaluationPlan(samples=100, test_samples=50, metrics=())
 
 

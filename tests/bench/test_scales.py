@@ -192,7 +192,7 @@ def test_the_command_line_says_what_a_size_changes(capsys, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["burgess2018", "burda2016", "cvae"])
-def test_smoke_sizes_run(name, tmp_path):
+def test_smoke_sizes_run(name, small_discriminator, tmp_path):
     """Every arm trains and is scored, here for two steps."""
     overrides = {"steps": 2, "evaluation.samples": 200, "evaluation.test_samples": 100}
     rows = sweep(name, scale="smoke", overrides=overrides, out=tmp_path / name)

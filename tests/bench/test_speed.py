@@ -146,7 +146,7 @@ def test_a_way_that_fails_is_a_note_and_the_others_go_on():
 def test_the_command_measures_and_keeps(tmp_path, capsys):
     """A short measurement of small nets: table on standard output, four files, JSON that has both loops."""
     arguments = ["--data", "digits", "--architecture", "small_patch", "--batch-size", "16"]
-    arguments += ["--cohort", "1", "2", "--seconds", "0.1", "--rounds", "1", "--out", str(tmp_path)]
+    arguments += ["--cohort", "2", "--seconds", "0.1", "--rounds", "1", "--out", str(tmp_path)]
     assert main(["speed", *arguments]) == 0
     assert "| ordinary loop |" in capsys.readouterr().out
     report = json.loads((tmp_path / "speed.json").read_text())
