@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..bad_input import BadInput
 from ..evaluation import SCORES
-from ..tables import scores_named
+from ..tables import READABLE, scores_named
 from .findings import Findings, LeftOut
 from .groups import groups
 from .order_statistics import chance_of_being_best
@@ -21,6 +21,7 @@ from .score_values import (
     NOBODY,
     UNSUPERVISED,
     judging,
+    known_of,
     oriented,
     sign,
     why_left_out,
@@ -128,6 +129,12 @@ def selection(
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
     known = table["correlation"].notna()  # not where models that have both are all alike in one
     return Findings(table.loc[known, COLUMNS].reset_index(drop=True), left_out.reasons())
+
+
+def usual_picks(models: pd.DataFrame) -> list[str]:
+    """Scores without factors that fit a page, those that any of these models has."""
+    codes = ("gaussian_total_correlation", "mutual_info_score")
+    return known_of([name for name in (*READABLE, *codes) if name in UNSUPERVISED], models)
 
 
 def _lines(

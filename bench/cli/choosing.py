@@ -172,16 +172,13 @@ def judges(arguments: argparse.Namespace, rows: pd.DataFrame) -> list[str]:
 
 def picking(arguments: argparse.Namespace, rows: pd.DataFrame) -> list[str] | None:
     """The scores named to pick by; else those that fit a page for people, and all there are for programs."""
-    from ..analysis.score_values import UNSUPERVISED, known_of
-    from ..analysis.selection import UDR
-    from ..tables import READABLE
+    from ..analysis.selection import UDR, usual_picks
 
     if arguments.by:
         return listed(arguments.by)
     if arguments.format != "md":
         return None
-    codes = ("gaussian_total_correlation", "mutual_info_score")
-    names = known_of([name for name in (*READABLE, *codes) if name in UNSUPERVISED], rows)
+    names = usual_picks(rows)
     return [*names, UDR] if arguments.udr else names
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
@@ -19,11 +20,13 @@ from ..atomic_file import write_atomically
 from ..bad_input import BadInput
 from ..evaluation import SCORES
 from ..store import Store, schema
+from .beside_papers import beside_papers
 from .model_pages import MODEL_PAGES, default_pages, model_pages
 from .model_table import MOST_LINES, model_lines, shown_columns
 from .pictures import fitted, pictures
-from .provenance import arm_lines, as_toml, facts, repeat_command
+from .provenance import arm_lines, as_toml, facts, repeat, repeat_command
 from .result_tables import best, further_tables, result_tables
+from .study_says import study_says
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ def report(store: Store, pages: int | None = MODEL_PAGES) -> str:
         failures=failures(rows),
         tables=result_tables(rows),
         further=further_tables(rows),
+        papers=beside_papers(store, study, rows),
+        says=study_says(rows, str(store.folder)),
         figures=list(pictures(store, rows)),
         columns=shown_columns(rows),
         lines=model_lines(rows, own),
@@ -80,9 +85,10 @@ def report(store: Store, pages: int | None = MODEL_PAGES) -> str:
         arms=arm_lines(study),
         glossary=[score for name, score in SCORES.items() if rows[name].notna().any()],
         facts=facts(rows),
-        command=repeat_command(study),
+        repeat=repeat(study, str(store.folder)),
         configuration=as_toml(study),
-        folder=str(store.folder),
+        folder=shlex.quote(str(store.folder)),
+        row_files=str(store.cohorts),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )

@@ -31,6 +31,12 @@ class Curve:
     """Of an SVG polyline."""
     first: str
     last: str
+    low: str
+    """At the drawing's lower edge."""
+    high: str
+    """At its upper edge; earlier points above it are cut off."""
+    first_step: int
+    """Counted from 1."""
     steps: int
 
 
@@ -42,16 +48,32 @@ def curves_of(history: pd.DataFrame) -> list[Curve]:
     for column, title in DRAWN.items():
         values = history[column].to_numpy(dtype=np.float64)
         if len(values) > 1 and np.isfinite(values).all():
-            ends = f"{values[0]:.1f}", f"{values[-1]:.1f}"
-            curves.append(Curve(title, polyline(steps, values), *ends, int(steps[-1]) + 1))
+            low, high = (f"{value:.1f}" for value in edges(values))
+            curves.append(
+                Curve(
+                    title=title,
+                    points=polyline(steps, values),
+                    first=f"{values[0]:.1f}",
+                    last=f"{values[-1]:.1f}",
+                    low=low,
+                    high=high,
+                    first_step=int(steps[0]) + 1,
+                    steps=int(steps[-1]) + 1,
+                )
+            )
     return curves
 
 
-def polyline(steps: NDArray[np.float64], values: NDArray[np.float64]) -> str:
-    """Points of a line that fills the drawing; the scale is set by all but the first tenth, which falls steeply."""
-    taken = np.unique(np.linspace(0, len(values) - 1, min(POINTS, len(values))).round().astype(int))
+def edges(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Least and largest value of all but the first tenth, which falls steeply."""
     settled = values[len(values) // 10 :]
-    low, high = float(settled.min()), float(settled.max())
+    return float(settled.min()), float(settled.max())
+
+
+def polyline(steps: NDArray[np.float64], values: NDArray[np.float64]) -> str:
+    """Points of a line that fills the drawing from edge to edge."""
+    taken = np.unique(np.linspace(0, len(values) - 1, min(POINTS, len(values))).round().astype(int))
+    low, high = edges(values)
     spread = max(high - low, 1e-9)
     across = WIDTH * (steps - steps[0]) / max(float(steps[-1] - steps[0]), 1.0)
     down = np.clip(HEIGHT * (high - values) / spread, 0.0, HEIGHT)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -84,36 +87,77 @@ def distinct(column: pd.Series[Any]) -> list[str]:
     return [str(value) for value in column.dropna().unique() if value]
 
 
-def repeat_command(study: Study) -> str:
-    """The command that makes these results again; of a study that is not shipped, with a file of the configuration."""
+@dataclass(frozen=True)
+class Repeat:
+    """How to make results again."""
+
+    command: str
+    file: str
+    """What the configuration must be saved as first; empty where the study is shipped."""
+
+
+def repeat(study: Study, folder: str = "") -> Repeat:
+    """The command that makes these results again, in the same folder unless it is the study's own.
+
+    By a shipped study's name and what was set over it where that gives the same models and scores, else by a file.
+    """
+    out = f" --out {shlex.quote(folder)}" if folder and Path(folder) != study.default_folder() else ""
+    settings = set_over_shipped(study)
+    if settings is None:
+        return Repeat(f"disbench sweep {study.name}.toml{out}", f"{study.name}.toml")
+    scale = f" --scale {study.scale}" if study.scale not in (None, FULL) else ""
+    options = "".join(setting(key, value) for key, value in settings.items())
+    return Repeat(f"disbench sweep {study.name}{scale}{options}{out}", "")
+
+
+def repeat_command(study: Study, folder: str = "") -> str:
+    """The command of `repeat`."""
+    return repeat(study, folder).command
+
+
+def set_over_shipped(study: Study) -> dict[str, Any] | None:
+    """What `--set` must say, by dotted key, to make the shipped study of this name this one; None where it cannot."""
     own_data = any(arm.data_set not in DATA_SETS for arm in study.arms)  # a path, not to be looked into here
-    if study.name in shipped_studies() and not own_data:
+    if study.name not in shipped_studies() or own_data:
+        return None
+    try:
         shipped = load_study(study.name, scale=study.scale)
-        overrides: dict[str, Any] = {}
-        if len(shipped.arms) == len(study.arms):
-            for key in type(study.arms[0]).model_fields:
-                values = [getattr(arm, key) for arm in study.arms]
-                if values != [getattr(arm, key) for arm in shipped.arms] and all(
-                    v == values[0] for v in values
-                ):
-                    overrides[key] = values[0]
-        if shipped.seeds != study.seeds:
-            overrides["seeds"] = study.seeds
-        try:
-            if load_study(study.name, overrides, study.scale) == study:
-                scale = f" --scale {study.scale}" if study.scale not in (None, FULL) else ""
-                settings = "".join(setting(key, value) for key, value in overrides.items())
-                return f"disbench sweep {study.name}{scale}{settings}"
-        except BadInput:
-            pass
-    return f"disbench sweep {study.name}.toml"
+        overrides = differing(asked_for(shipped), asked_for(study))
+        again = load_study(study.name, overrides, study.scale)
+    except BadInput:
+        return None
+    return overrides if asked_for(again) == asked_for(study) else None
+
+
+def asked_for(study: Study) -> dict[str, Any]:
+    """All of a study that makes its models and their scores; no prose, nothing that was printed elsewhere."""
+    return study.model_dump(include={"seeds", "arms", "evaluation"})
+
+
+def differing(shipped: Mapping[str, Any], study: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys that differ, dotted, with their values; one that all arms have alike without their number."""
+    arms, others = study["arms"], shipped["arms"]
+    found: dict[str, Any] = {}
+    for key in arms[0] if len(arms) == len(others) else ():
+        values = [arm[key] for arm in arms]
+        changed = [n for n, arm in enumerate(others) if arm[key] != values[n]]
+        if changed and all(value == values[0] for value in values):
+            found[key] = values[0]
+        else:
+            found |= {f"arms.{n}.{key}": values[n] for n in changed}
+    for key, value in study["evaluation"].items():
+        if shipped["evaluation"][key] != value:
+            found[f"evaluation.{key}"] = value
+    if shipped["seeds"] != study["seeds"]:
+        found["seeds"] = study["seeds"]
+    return found
 
 
 def setting(key: str, value: Any) -> str:
     """An override as the command line takes it."""
     if key == "seeds" and isinstance(value, int):
         return f" --seeds {value}"
-    return f" --set {quoted(f'{key}={value if isinstance(value, str) else json.dumps(value)}')}"
+    return f" --set {quoted(f'{key}={value if isinstance(value, str) else toml(value)}')}"
 
 
 def quoted(text: str) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..evaluation import SCORES
 from ..tables import READABLE, cells, parts, shown_scores, summary
-from .model_table import words_of
+from .model_table import typed, words_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Table:
     breaks: list[bool]
     words: list[str]
     """Of each line, as the lines of its models have them."""
+    found_by: list[str]
+    """The same, and how it is typed."""
 
 
 def result_tables(rows: pd.DataFrame) -> list[Table]:
@@ -62,8 +64,10 @@ def as_table(title: str, part: pd.DataFrame) -> Table:
     ]
     objectives = list(part["objective"])
     breaks = [n > 0 and objectives[n] != objectives[n - 1] for n in range(len(objectives))]
-    words = [words_of(row) for row in part.to_dict("records")]
-    return Table(title, [str(heading) for heading in text.columns], lines, breaks, words)
+    settings = part.to_dict("records")
+    words = [words_of(row) for row in settings]
+    found_by = [f"{said} · {typed(row)}" for said, row in zip(words, settings, strict=True)]
+    return Table(title, [str(heading) for heading in text.columns], lines, breaks, words, found_by)
 
 
 def as_cell(text: str, is_best: bool) -> Cell:

@@ -59,7 +59,7 @@ WORDS = {
         "Itself: the order by half of the seeds",
     ],
     "runs": ["### dsprites and digits, 12 runs", "models of the same setting and seed"],
-    "across": ["| dsprites, down; digits, across", "| sap ↑ "],
+    "across": ["| dsprites, down; digits, across", "| SAP ↑ "],
     "choices": ["| other data set | same score ", "### judged on digits", "| dsprites, MIG ↑ "],
     "compare": [
         "chance that the best of n of A beats a random model of B",

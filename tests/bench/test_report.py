@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from made_up import models
 
 from disbench.bench import load_study
 from disbench.bench.evaluation import SCORES
 from disbench.bench.figures import FIGURES
+from disbench.bench.published import PublishedNumber
 from disbench.bench.report import as_toml, best, fitted, repeat_command, save_report
+from disbench.bench.report.study_says import QUESTIONS, study_says
 from disbench.bench.store import Store, schema
 from disbench.bench.study_loading import parse_study
 from disbench.bench.tables import parts, shown_scores, summary
@@ -57,6 +60,8 @@ def copy(swept, tmp_path, monkeypatch) -> Store:
     shutil.copytree(swept[0], tmp_path / "copy", ignore=shutil.ignore_patterns("figures", "report.html"))
     for name in set(FIGURES) - {"kl_decomposition", "traversals", "condition_samples"}:
         monkeypatch.delitem(FIGURES, name)
+    for title in list(QUESTIONS):
+        monkeypatch.delitem(QUESTIONS, title)
     return Store(tmp_path / "copy")
 
 
@@ -119,7 +124,7 @@ def test_tables_hold_the_means(html, swept):
         for name in shown_scores(part):
             for mean in part[name].dropna():
                 digits = 1 if abs(mean) >= 20 else 2 if abs(mean) >= 2 else 3
-                assert f"{mean:.{digits}f}" in cells
+                assert f"{mean:z.{digits}f}" in cells
 
 
 def test_counts_are_those_of_the_rows(copy):
@@ -136,7 +141,7 @@ def test_counts_are_those_of_the_rows(copy):
     rewrite(copy, change)
     gone = next(p for p in copy.cohorts.glob("*.parquet") if ids[2] in set(pd.read_parquet(p)["run_id"]))
     gone.unlink()
-    text = save_report(copy).read_text(encoding="utf-8")
+    text = save_report(copy, pages=0).read_text(encoding="utf-8")
     assert "3 done, 1 diverged, 1 failed, 1 missing." in " ".join(text.split())
     assert "MemoryError: &lt;b&gt;no room&lt;/b&gt;" in text
     assert "<b>" not in text
@@ -158,9 +163,12 @@ def test_without_weights_a_note_says_what_is_missing(copy):
     """The rest of the page is there."""
     shutil.rmtree(copy.weights)
     text = save_report(copy).read_text(encoding="utf-8")
-    notes = [note for note in Page(text).text["p"] if note.startswith("Not drawn")]
-    assert any(FIGURES["traversals"].needs in note for note in map(unescaped, notes))
-    assert any(FIGURES["condition_samples"].needs in note for note in notes)
+    page = Page(text)
+    (folded,) = (title for title in page.text["summary"] if title.startswith("Not drawn: "))
+    for name in ("traversals", "condition_samples"):
+        assert FIGURES[name].title in folded
+        assert f"{FIGURES[name].title}: it needs {FIGURES[name].needs}." in map(unescaped, page.text["li"])
+        assert f'id="{name}"' not in text
     assert 'id="kl_decomposition"' in text
 
 
@@ -219,12 +227,30 @@ def test_configuration_makes_the_same_study(tiny, tmp_path):
         assert load_study(path) == study
 
 
-def test_command_repeats_the_study(tiny):
-    """By name where it is shipped, with what was set; else from a file."""
-    assert repeat_command(load_study("quick")) == "disbench sweep quick"
-    changed = load_study("quick", {"seeds": 7, "steps": 5})
-    assert repeat_command(changed) == "disbench sweep quick --set 'steps=5' --seeds 7"
+@pytest.mark.parametrize(
+    ("overrides", "settings"),
+    [
+        ({}, ""),
+        ({"seeds": 7, "steps": 5}, " --set 'steps=5' --seeds 7"),
+        (
+            {"arms.1.steps": 5, "arms.0.strengths": [2, 8.5]},
+            " --set 'arms.0.strengths=[2.0, 8.5]' --set 'arms.1.steps=5'",
+        ),
+        ({"evaluation.samples": 300, "seeds": [3, 1]}, " --set 'evaluation.samples=300' --set 'seeds=[3, 1]'"),
+        ({"title": "Another", "published": []}, ""),
+    ],
+)  # fmt: skip
+def test_command_repeats_the_study(overrides, settings):
+    """By name where it is shipped, with what was set for all arms, for one, or for scores; prose makes no model."""
+    assert repeat_command(load_study("quick", overrides)) == f"disbench sweep quick{settings}"
+
+
+def test_command_names_a_file_and_the_folder_where_it_must(tiny):
+    """A study that is not shipped is repeated from a file; a folder that is not the study's own is told."""
     assert repeat_command(tiny) == "disbench sweep tiny.toml"
+    quick = load_study("quick")
+    assert repeat_command(quick, "runs/quick") == "disbench sweep quick"
+    assert repeat_command(quick, "a b") == "disbench sweep quick --out 'a b'"
 
 
 def test_large_pictures_shrink_to_their_share():
@@ -248,12 +274,79 @@ def test_a_page_that_cannot_be_written_is_one_line(copy):
 
     (Path(copy.folder) / "report.html").mkdir()
     with pytest.raises(BadInput, match="cannot be written"):
-        save_report(copy)
+        save_report(copy, pages=0)
 
 
 def test_parsing_accepts_what_the_page_prints(tiny):
     """The tiny study is what its own settings say."""
     assert parse_study(tiny.model_dump(), "again") == tiny
+
+
+# -- papers and analyses -----------------------------------------------------------------------------------
+
+
+def with_published(store: Store) -> None:
+    """Give a folder's study two printed numbers, one of models that it does not have, and why ours differ."""
+    about = {"column": "kl_nats", "data_set": "digits", "objective": "beta_vae", "tag": "V"}
+    numbers = [
+        PublishedNumber(**about, value=15.0, strength=4, source="table 1 <b>"),
+        PublishedNumber(**about, value=25.0, strength=9, source="table 2"),
+    ]
+    study = store.study().model_copy(update={"published": numbers, "differences": ["Ours trained 20 steps."]})
+    store.study_file.write_text(study.model_dump_json())
+
+
+def test_printed_numbers_stand_beside_models(html, copy, swept, monkeypatch):
+    """Measured, printed and the verdict; nothing where nothing was run; a study without any has no such part."""
+    assert 'id="papers"' not in html
+    with_published(copy)
+    for name in list(FIGURES):
+        monkeypatch.delitem(FIGURES, name)
+    text = save_report(copy, pages=0).read_text(encoding="utf-8")
+    part = text.split('id="papers"')[1].split("</section>")[0]
+    run, missing = (
+        [field.split("</td>")[0].split(">")[1] for field in line.split("<td")[1:]]
+        for line in part.split("<tr data-words")[1:]
+    )
+    _, rows = swept
+    mean = rows[(rows["objective"] == "beta_vae") & (rows["strength"] == 4)]["kl_nats"].mean()
+    assert run[0] == "β = 4"
+    assert run[3].startswith(f"{mean:.3f}"[:4])
+    assert run[5:] == ["15 [V; 1]", run[6], "not comparable (1)"]
+    assert missing == ["β = 9", "KL", "", "", "", "25 [V; 2]", "", ""]
+    assert "2 of at least 3 seeds" in part
+    assert "table 1 &lt;b&gt;" in part
+    assert "Ours trained 20 steps." in part
+
+
+def test_the_study_says_what_enough_models_allow():
+    """A table a question with the command that prints the rest, in numbers worked by hand; else what it would need."""
+    by_setting = {
+        ("beta_vae", 1): [1.0, 1.1, 1.2],
+        ("beta_vae", 4): [3.0, 3.1, 3.3],
+        ("beta_tcvae", 4): [3.2, 3.2, 3.2],
+        ("beta_tcvae", 8): [0.1, 0.1, 0.1],
+    }
+    said = study_says(models(by_setting), "a folder")
+    found = {answer.title: answer for answer in said.answers}
+    texts = {
+        title: [[field.text for field in line] for line in answer.table.lines]
+        for title, answer in found.items()
+    }
+    assert texts["Which strength to take"][0] == [
+        "dsprites", "β-VAE", "β = 4", "3.13 ± 0.15", "3", "4", "beyond the grid? try more",
+    ]  # fmt: skip
+    # Of the three of β-VAE at 4 one beats 3.2; so does the best of the three.
+    (methods,) = texts["Which method to take"]
+    assert methods[1:3] == ["β-VAE, β = 4 (3)", "β-TCVAE, β = 4 (3)"]
+    assert [chance.split()[0] for chance in methods[3:]] == ["0.33", "1.00", "1.00"]
+    assert found["Which method to take"].command == "disbench compare 'a folder' --a beta_vae --b beta_tcvae"
+    assert "What explains the scores" in found
+    assert "Does another data set order the settings alike" in dict(said.unsaid)
+    few = study_says(models({("beta_vae", 1): [1.0, 2.0]}), "out")
+    assert not few.answers
+    assert set(dict(few.unsaid)) == set(QUESTIONS)
+    assert "needs two settings of 3 models or more, has 0" in dict(few.unsaid)["What explains the scores"]
 
 
 # -- models -------------------------------------------------------------------------------------------------
@@ -312,7 +405,7 @@ def test_fewer_pages_are_those_of_first_seeds(copy, swept):
     kept = rows[rows["run_id"].isin(sections(text))]
     assert len(kept) == settings
     assert set(kept["seed"]) == {rows["seed"].min()}
-    assert text.count("<tr data-words=") == len(rows)
+    assert text.split('id="model-table"')[1].count("<tr data-words=") == len(rows)
     assert "--pages all" in text
     assert not sections(save_report(copy, pages=0).read_text(encoding="utf-8"))
 

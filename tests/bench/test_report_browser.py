@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from disbench.bench.published import PublishedNumber
 from disbench.bench.report import save_report
 from disbench.bench.store import Store
 
@@ -22,9 +23,25 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def address(swept):
-    """Of the tiny study's report."""
-    return save_report(Store(swept[0])).resolve().as_uri()
+def address(swept, tmp_path_factory):
+    """Of the tiny study's report, with three printed numbers beside its models."""
+    folder = tmp_path_factory.mktemp("report") / "out"
+    shutil.copytree(swept[0], folder)
+    about = {
+        "column": "kl_nats",
+        "data_set": "digits",
+        "objective": "beta_vae",
+        "source": "made up",
+        "tag": "V",
+    }
+    numbers = [
+        PublishedNumber(**about, value=value, strength=strength)
+        for value, strength in ((9.0, 4), (100.0, 1), (25.0, 9))
+    ]
+    store = Store(folder)
+    study = store.study().model_copy(update={"published": numbers})
+    store.study_file.write_text(study.model_dump_json())
+    return save_report(store).resolve().as_uri()
 
 
 @pytest.fixture(params=[(1300, 900), (390, 844)], ids=["desk", "phone"])
@@ -69,14 +86,16 @@ def test_a_heading_sorts_and_sorts_back(page):
 
 
 def test_words_filter(page, swept):
-    """Letters find words that begin so, numbers whole ones; nothing found is said too."""
+    """Letters find parts of words, numbers whole ones; nothing found is said too, with a hint."""
     _, rows = swept
     page.fill("#filter", "beta-vae 4")
     wanted = ((rows["objective"] == "beta_vae") & (rows["strength"] == 4)).sum()
     assert len(column(page, 6)) == wanted
     assert page.inner_text("#filtered") == f"{wanted} of {len(rows)} models"
+    page.fill("#filter", "ta_vae dig")
+    assert len(column(page, 6)) == (rows["objective"] == "beta_vae").sum()
     page.fill("#filter", "nothing like this")
-    assert page.inner_text("#filtered") == f"0 of {len(rows)} models"
+    assert page.inner_text("#filtered").startswith(f"0 of {len(rows)} models: try ")
     page.fill("#filter", "")
     assert len(column(page, 6)) == len(rows)
 
@@ -96,3 +115,32 @@ def test_a_mean_leads_to_its_models_and_a_model_to_its_page(page, swept):
     page.go_back()
     assert page.locator("#results").is_visible()
     assert page.locator("section.model:visible").count() == 0
+
+
+def test_tables_of_means_and_papers_filter_too(page):
+    """Each part by its own box; a table of which nothing is left goes, and comes back."""
+    boxes = page.locator("#results input[type=search]")
+    boxes.fill("given digit")
+    assert page.locator("#results .table:visible").count() == 1
+    boxes.fill("")
+    assert page.locator("#results .table:visible").count() == 2
+    page.fill("#papers input[type=search]", "vae 4")
+    assert page.locator("#papers tr[data-words]:visible").count() == 1
+    page.fill("#papers input[type=search]", "")
+    page.locator("#papers thead button", has_text="published").click()
+    printed = page.locator("#papers tbody tr td:nth-child(7)").all_inner_texts()
+    assert [text.split()[0] for text in printed] == ["9", "25", "100"]
+
+
+def test_a_figure_fits_and_opens_in_full_size(page):
+    """At its printed width or that of the window, until it is tapped; then at every pixel, and back by another tap."""
+    image = page.locator("#figures img").first
+    image.scroll_into_view_if_needed()
+    pixels = image.evaluate("(image) => image.decode().then(() => image.naturalWidth)")
+    before = image.bounding_box()["width"]
+    assert before <= min(page.viewport_size["width"], pixels / 2)
+    image.click()
+    assert image.bounding_box()["width"] == pixels
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    image.click()
+    assert image.bounding_box()["width"] == before

@@ -1,10 +1,12 @@
-// Sorts tables by a click on a heading, filters the models, and nothing else.
+// Sorts tables by a click on a heading, filters their lines by words, and nothing else.
 "use strict";
 
 const sortKey = (cell) => {
-  const text = cell.dataset.key ?? cell.textContent.trim();
-  const number = parseFloat(text.replace(/^[^\d.+-]*/, "").replace(/,/g, ""));
-  return { empty: text === "", number, text };
+  const key = cell.dataset.key;
+  const text = cell.textContent.trim();
+  // A key is a number or a word as it is; in a text the first number counts, in brackets or behind a symbol.
+  const number = key ? Number(key) : parseFloat(text.replace(/^[^\d.+-]*/, "").replace(/,/g, ""));
+  return { empty: text === "", number, text: key || text };
 };
 
 const compare = (a, b) =>
@@ -32,28 +34,58 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-const box = document.getElementById("filter");
-if (box) {
-  const lines = [...document.querySelectorAll("#model-table tbody tr")];
-  const count = document.getElementById("filtered");
-  // "β-VAE · β = 4" (from a line of the table of means) asks for whole parts, "beta 4" for words or their beginnings.
-  const wanted = (text) => text.split(text.includes("·") ? "·" : /\s+/).map((part) => part.trim()).filter(Boolean);
-  const begins = (word, wish) => (Number.isNaN(Number(wish)) ? word.startsWith(wish) : word === wish);
+// "β-VAE · β = 4" (from a line of the table of means) asks for whole parts; what is typed for parts of words, and for
+// whole numbers: "tcvae 4".
+function finder(text) {
+  const whole = text.includes("·");
+  const wishes = text.split(whole ? "·" : /\s+/).map((wish) => wish.trim()).filter(Boolean);
+  return (line) => {
+    const words = line.dataset.words.toLowerCase();
+    if (whole) return wishes.every((wish) => words.split(" · ").includes(wish));
+    const numbers = words.split(/[\s·=,()]+/);
+    return wishes.every((wish) =>
+      Number.isNaN(Number(wish)) ? words.includes(wish.replace(/_/g, "-")) || words.includes(wish) : numbers.includes(wish));
+  };
+}
+
+function filterBy(box) {
+  const section = box.closest("section");
+  const lines = [...section.querySelectorAll("tr[data-words]")];
+  const count = box.closest("p").querySelector("[role=status]");
+  const tables = [...section.querySelectorAll(".table")].filter((table) => table.querySelector("tr[data-words]"));
+  const folds = [...section.querySelectorAll("details")].filter((fold) => fold.querySelector("tr[data-words]"));
+  const open = new Map(folds.map((fold) => [fold, fold.open]));
+  let before = "";
   const filter = () => {
-    const text = box.value.toLowerCase();
+    const text = box.value.trim().toLowerCase();
+    const fits = finder(text);
     let shown = 0;
     for (const line of lines) {
-      const words = line.dataset.words.toLowerCase().split(text.includes("·") ? " · " : /[\s·=]+/);
-      const fits = wanted(text).every((wish) =>
-        text.includes("·") ? words.includes(wish) : words.some((word) => begins(word, wish)));
-      line.hidden = !fits;
-      shown += fits;
+      line.hidden = !fits(line);
+      shown += !line.hidden;
     }
-    count.textContent = `${shown} of ${lines.length} models`;
+    if (text !== before) {
+      const left = (part) => part.querySelector("tr[data-words]:not([hidden])") !== null;
+      if (tables.length > 1) for (const table of tables) table.hidden = !left(table);
+      for (const fold of folds) {
+        if (before === "") open.set(fold, fold.open);
+        fold.hidden = !left(fold);
+        fold.open = text === "" ? open.get(fold) : left(fold);
+      }
+      before = text;
+    }
+    const hint = shown ? "" : ": try a part of an objective, a strength or a data set";
+    count.textContent = `${shown} of ${lines.length} ${box.dataset.counts}${hint}`;
   };
   box.closest("p").hidden = false;
   box.addEventListener("input", filter);
-  for (const link of document.querySelectorAll("a[data-filter]"))
-    link.addEventListener("click", () => { box.value = link.dataset.filter; filter(); });
   filter();
+  return filter;
+}
+
+for (const box of document.querySelectorAll("input[type=search]")) {
+  const filter = filterBy(box);
+  if (box.id === "filter")
+    for (const link of document.querySelectorAll("a[data-filter]"))
+      link.addEventListener("click", () => { box.value = link.dataset.filter; filter(); });
 }
