@@ -1,4 +1,4 @@
-"""A page for each shipped study that has sizes: what it trains, what a size changes and costs, what was published."""
+"""A page for each shipped study: what it trains, what a size changes and costs, what was published."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ COSTS = (
 
 
 def studies_with_pages() -> list[str]:
-    """Names of the shipped studies that have sizes."""
-    return [name for name in shipped_studies() if "scales" in study_document(name)[0]]
+    """Names of the shipped studies: all have one."""
+    return list(shipped_studies())
 
 
 def save_pages(folder: Path) -> list[Path]:
@@ -58,8 +58,9 @@ def page(name: str) -> str:
         study.description.strip(),
         commands(study),
         f"## What is trained\n\n{arms_table(study)}\n\n{shared(study)}",
-        f"## Sizes\n\n{sizes(name)}\n\n{COSTS}",
     ]
+    if listed := sizes(name):
+        parts.append(f"## Sizes\n\n{listed}\n\n{COSTS}")
     if study.protocol.settings() or study.protocol.notes:
         parts.append(f"## Against the paper\n\n{protocol(study)}")
     if study.published:
@@ -75,11 +76,13 @@ def page(name: str) -> str:
 
 def commands(study: Study) -> str:
     """How to run it and see what came out."""
-    lines = [
-        f"disbench sweep {study.name} --scale smoke        # or reduced; full without --scale",
-        f"disbench sweep {study.name} --scale smoke --dry-run",
-    ]
-    table = f"disbench table runs/{study.name}-smoke"
+    if study.scale is None:
+        sweep, folder, others = f"disbench sweep {study.name}", f"runs/{study.name}", ""
+    else:
+        sweep, folder = f"disbench sweep {study.name} --scale smoke", f"runs/{study.name}-smoke"
+        others = "        # or reduced; full without --scale"
+    lines = [f"{sweep}{others}", f"{sweep} --dry-run"]
+    table = f"disbench table {folder}"
     lines.append(f"{table} --published" if study.published else table)
     return "```\n" + "\n".join(lines) + "\n```"
 
@@ -116,7 +119,12 @@ def shared(study: Study) -> str:
     scored = ", ".join(f"`{name}`" for name in study.evaluation.metrics)
     rows = "every image" if study.evaluation.whole else f"{study.evaluation.samples:,} images"
     every = ", ".join(f"{key} {shown(getattr(first, key))}" for key in same)
-    return f"For all: {every}; {len(study.seed_list())} seeds. Scored on {rows} by {scored}."
+    return f"For all: {every}; {counted(len(study.seed_list()))}. Scored on {rows} by {scored}."
+
+
+def counted(seeds: int) -> str:
+    """`1 seed`, `5 seeds`."""
+    return f"{seeds} seed{'s' if seeds > 1 else ''}"
 
 
 def sizes(name: str) -> str:
