@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import io
 import os
-import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -51,6 +50,7 @@ from .rate_distortion import draw_rate_distortion
 from .score_distributions import draw_score_distributions
 from .score_plane import draw_score_plane
 from .scores import draw_scores
+from .sheets import sheets
 from .style import DOTS_PER_INCH, look
 from .training import draw_training
 from .traversal_film import traversal_films
@@ -367,44 +367,6 @@ FIGURES: dict[str, FigureEntry] = {
 
 ENDINGS = ("png", "svg", "pdf")
 """Of every figure's files."""
-
-TOGETHER = 100
-"""Settings, each of all its seeds, of several data sets that one figure still holds."""
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A figure as one set of files: of all rows, or of one data set's."""
-
-    stem: str
-    """Of its files, without ending."""
-    data_set: str
-    """Empty where it shows all."""
-    rows: pd.DataFrame
-
-
-def sheets(rows: pd.DataFrame) -> dict[bool, list[Sheet]]:
-    """What figures are drawn of, by whether data sets are drawn `apart`; the stems are to follow the figure's name.
-
-    A study of seven data sets and six methods makes a page of three metres; a data set each is a page to be read.
-    """
-    whole = [Sheet("", "", rows)]
-    names = list(dict.fromkeys(rows["data_set"]))
-    if (
-        len(names) < 2
-        or len(rows[["data_set", "condition", "objective", "strength"]].drop_duplicates()) <= TOGETHER
-    ):
-        return {False: whole, True: whole}
-    each = [
-        Sheet(f"-{number}-{in_file_names(name)}", name, rows[rows["data_set"] == name])
-        for number, name in enumerate(names, 1)
-    ]
-    return {False: whole, True: each}
-
-
-def in_file_names(name: str) -> str:
-    """A data set's name, which may be a path, as a part of a file's."""
-    return re.sub(r"[^A-Za-z0-9.]+", "_", name).strip("._")[-40:]
 
 
 def save_figures(store: Store) -> list[Path]:

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from ..store import Store
 from .arms import Arm, arms_of, by_data_set, mean_and_spread
 from .page import LETTER, Block, page
+from .plane_arm import draw_plane_arm, strength_labels
 from .point_labels import PointLabel, place_labels
 from .style import FAINT, line_style
 
@@ -60,30 +61,10 @@ def draw_data_set(axes: Axes, arms: Sequence[Arm], size: tuple[float, float]) ->
         strengths = arm.strengths_with(RATE, DISTORTION)
         points = np.array([point(arm, s) for s in strengths])
         rate, rate_spread, distortion, distortion_spread = points.T
-        axes.errorbar(
-            rate,
-            distortion,
-            distortion_spread,
-            rate_spread,
-            fmt="none",
-            ecolor=style["color"],
-            elinewidth=0.8,
-            alpha=0.5,
-        )
-        axes.plot(
-            rate,
-            distortion,
-            **style,
-            label=arm.title,
-            markersize=5.0,
-            markeredgecolor="white",
-            markeredgewidth=0.5,
-        )
+        reach = (rate_spread, distortion_spread)
+        draw_plane_arm(axes, rate, distortion, reach, style, label=arm.title, bars=0.5)
         if arm.symbol:
-            labels += [
-                PointLabel(float(x), float(y), f"{s:g}", style["color"])
-                for s, x, y in zip(strengths, rate, distortion, strict=True)
-            ]
+            labels += strength_labels(strengths, rate, distortion, style)
     axes.margins(0.1)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.yaxis.set_major_locator(MaxNLocator(6))

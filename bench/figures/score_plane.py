@@ -22,6 +22,7 @@ from ..store import Store
 from ..tables import ARROWS
 from .arms import Arm, arms_of, by_subject, mean_and_interval
 from .page import Block, header_place, page
+from .plane_arm import draw_plane_arm, strength_labels
 from .point_labels import PointLabel, place_labels
 from .scores import legend_height, methods_across
 from .style import FAINT, INK, line_style
@@ -174,30 +175,9 @@ def draw_plane(axes: Axes, plane: Plane, arms: Sequence[Arm], printed: Sequence[
         means = np.array([[mean_and_interval(v) for v in arm.together(plane, s)] for s in strengths])
         across, up = means[:, 0, 0], means[:, 1, 0]
         reach = np.nan_to_num(means[:, :, 1])
-        axes.errorbar(
-            across,
-            up,
-            reach[:, 1],
-            reach[:, 0],
-            fmt="none",
-            ecolor=style["color"],
-            elinewidth=0.8,
-            alpha=bars,
-        )
-        axes.plot(
-            across,
-            up,
-            **style,
-            label=arm.method,
-            markersize=5.0,
-            markeredgecolor="white",
-            markeredgewidth=0.5,
-        )
+        draw_plane_arm(axes, across, up, (reach[:, 0], reach[:, 1]), style, label=arm.method, bars=bars)
         if arm.symbol:
-            labels += [
-                PointLabel(float(x), float(y), f"{s:g}", style["color"])
-                for s, x, y in zip(strengths, across, up, strict=True)
-            ]
+            labels += strength_labels(strengths, across, up, style)
     named = dict(zip(string.ascii_lowercase, printed[:MOST_PRINTED], strict=False))
     for letter, found in named.items():
         labels += draw_printed(axes, letter, found)

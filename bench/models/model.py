@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -29,23 +30,23 @@ KL_NATS = "kl_nats"
 """Of `ForwardPass.extra`."""
 
 
-class Model(nn.Module):
+class Model(nn.Module, ABC):
     """One model; the engine trains K of them at once through `forward`, everything else asks for the other three.
 
     Floating-point buffers are part of its state and are written to in place, by `forward` in training alone.
     """
 
+    @abstractmethod
     def forward(self, images: Tensor, condition: Tensor, noise: Tensor) -> ForwardPass:
         """One pass over images [B, C, H, W] told a condition [B, Y]; all that is random is made of `noise` [B, W]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def encode(self, images: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z | x, y), each [B, D], nothing drawn."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, codes: Tensor, condition: Tensor) -> Tensor:
         """Logits of p(x | z, y), [B, C, H, W]."""
-        raise NotImplementedError
 
     def image_encoder(self) -> nn.Module | None:
         """The part that looks at images and at nothing that is inferred from them; None where there is no such part."""

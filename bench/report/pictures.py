@@ -11,7 +11,8 @@ import pandas as pd
 from PIL import Image
 
 from ..catalogue import OBJECTIVES
-from ..figures import FIGURES, FigureEntry, fingerprint, png, sheets
+from ..figures import FIGURES, FigureEntry, fingerprint, png
+from ..figures.sheets import sheets
 from ..figures.style import DOTS_PER_INCH
 from ..one_line import one_line
 from ..store import Store
