@@ -47,6 +47,14 @@ class Blind(Model):
         """Zeros."""
         return torch.zeros(len(images), 2), torch.zeros(len(images), 2)
 
+    def forward(self, images, condition, noise):
+        """Nobody trains it."""
+        pytest.fail("probes train no model")
+
+    def decode(self, codes, condition):
+        """Nobody looks at what it makes."""
+        pytest.fail("probes decode nothing")
+
 
 def run(**changes):
     """Of which only seed and condition matter here."""
